@@ -1,0 +1,97 @@
+# Every command of the project. Standard output is kept for what a command answers; set-up is told on standard error.
+
+EVENT ?= events/direct.json
+ARCHITECTURE ?= x86_64
+
+# Make would expand a `$` in a prompt, and a shell its quotes: both values travel untouched, in the environment.
+override EVENT := $(value EVENT)
+export EVENT
+ifneq ($(origin PROMPT),undefined)
+override PROMPT := $(value PROMPT)
+export PROMPT
+endif
+
+# `sam validate` wants a region, and no account.
+SAM = SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=$${AWS_DEFAULT_REGION:-us-east-1} .venv-sam/bin/sam
+PYTHON = .venv/bin/python
+PIP_OPTIONS = --disable-pip-version-check --no-input --quiet --quiet
+LOCK = .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-emit-index-url $(LOCK_OPTIONS)
+
+.PHONY: help
+help: ## List the commands
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F '|' '{printf "make %-10s %s\n", $$1, $$2}'
+
+.PHONY: run
+run: .venv/.run ## Make one picture: EVENT=events/other.json, PROMPT="another prompt"; OPENAI_API_KEY=… buys it from OpenAI
+	@PYTHONPATH=src $(PYTHON) -m local.run "$$EVENT"
+
+.PHONY: test
+test: lint ## Lint, check the types, run every test
+	@echo 'pytest' >&2
+	@$(PYTHON) -m pytest
+
+.PHONY: lint
+lint: .venv/.test .venv-sam/.installed ## Only the linters: ruff, mypy, sam validate, cfn-lint
+	@echo 'ruff' >&2
+	@$(PYTHON) -m ruff check --quiet
+	@$(PYTHON) -m ruff format --check --quiet
+	@echo 'mypy' >&2
+	@$(PYTHON) -m mypy --no-error-summary
+	@echo 'sam validate --lint' >&2
+	@$(SAM) validate --lint
+	@echo 'cfn-lint' >&2
+	@.venv-sam/bin/cfn-lint template.yaml
+
+.PHONY: build
+build: .venv-sam/.installed ## Build the artifact that `sam deploy` uploads: ARCHITECTURE=arm64 for Graviton
+	@ARCHITECTURE=$(ARCHITECTURE) $(SAM) build --parameter-overrides Architecture=$(ARCHITECTURE)
+
+.PHONY: lock
+lock: .venv-lock/.installed ## Pin the requirements again: LOCK_OPTIONS=--upgrade takes the newest
+	@cd requirements && for name in runtime local test sam checkov lock; do \
+	  case $$name in runtime) output=../src/requirements.txt ;; *) output=$$name.txt ;; esac; \
+	  echo "$$name.in" >&2; ../$(LOCK) $$name.in --output-file $$output >/dev/null || exit 1; \
+	done
+
+.PHONY: clean
+clean: ## Remove everything that make made
+	@rm -rf .venv .venv-sam .venv-checkov .venv-lock .aws-sam .mypy_cache .ruff_cache .pytest_cache .hypothesis out
+	@find src local tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# --- Set-up, done again only when a requirements file changes -------------------------------------------------------
+
+.venv/.run: src/requirements.txt requirements/local.txt
+	$(call environment,.venv)
+	@echo 'Installing what `make run` needs into .venv (once) …' >&2
+	@$(PYTHON) -m pip install $(PIP_OPTIONS) -r src/requirements.txt -r requirements/local.txt >&2
+	@touch $@
+
+.venv/.test: .venv/.run requirements/test.txt
+	@echo 'Installing what `make test` needs into .venv (once) …' >&2
+	@$(PYTHON) -m pip install $(PIP_OPTIONS) -r requirements/test.txt >&2
+	@touch $@
+
+.venv-%/.installed: requirements/%.txt
+	$(call environment,.venv-$*)
+	@echo 'Installing requirements/$*.txt into .venv-$* (once) …' >&2
+	@.venv-$*/bin/python -m pip install $(PIP_OPTIONS) -r $< >&2
+	@touch $@
+
+# A virtual environment by the first interpreter that runs (a pyenv shim may not), is new enough and can make one.
+define environment
+@if $(1)/bin/python -c 'import pip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then exit 0; fi; \
+for python in python3.13 python3.12 python3.11 python3; do \
+  version=$$($$python -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null) || continue; \
+  $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { old=$$version; continue; }; \
+  $$python -c 'import ensurepip, venv' 2>/dev/null || { bare=$$version; continue; }; \
+  echo "Making $(1) with Python $$version (once) …" >&2; \
+  exec $$python -m venv --clear $(1) >&2; \
+done; \
+if [ "$$bare" ]; then \
+  echo "Python $$bare has no venv module: install it (Debian, Ubuntu: apt-get install python$$bare-venv)." >&2; \
+else \
+  echo "Python 3.11 or newer is needed, found $${old:-none}: install one" \
+    "(Debian, Ubuntu: apt-get install python3 python3-venv; macOS: brew install python@3.13)." >&2; \
+fi; \
+exit 1
+endef
