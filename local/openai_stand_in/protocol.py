@@ -1,0 +1,301 @@
+"""What OpenAI accepts, and how it refuses the rest: a request's body in, a `Generation` or a `Refusal` out."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from .models import FEWEST_PIXELS, LONGEST_EDGE, MOST_PIXELS, Model
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from datetime import date
+
+INVALID_REQUEST = "invalid_request_error"
+USER_ERROR = "image_generation_user_error"
+
+COMMON_PARAMETERS = frozenset({"prompt", "model", "n", "size", "quality", "user"})
+DALL_E_PARAMETERS = COMMON_PARAMETERS | {"response_format", "style"}
+GPT_PARAMETERS = COMMON_PARAMETERS | {
+    "background",
+    "moderation",
+    "output_compression",
+    "output_format",
+    "partial_images",
+    "safety_identifier",
+    "stream",
+}
+
+_JSON_TYPES = {str: "a string", int: "an integer", bool: "a boolean", float: "a decimal", list: "an array"}
+
+
+class Refusal(Exception):  # noqa: N818 - it is an answer, not a mistake of the stand-in's
+    """An error answer: `status`, and `body`, the JSON document `{"error": {message, type, param, code}}`."""
+
+    def __init__(
+        self, message: str, *, status: int = 400, kind: str = INVALID_REQUEST, param: str | None, code: str | None
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.body = {"error": {"message": message, "type": kind, "param": param, "code": code}}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Generation:
+    """An accepted request. The prompt itself is not kept: `seed` is its SHA-256, `prompt_tokens` an estimate."""
+
+    model: Model
+    seed: bytes
+    prompt_tokens: int
+    pictures: int
+    width: int
+    height: int
+    quality: str
+    background: str
+    output_format: str
+    compression: int
+    by_url: bool
+    safety_identifier: str | None
+
+    @property
+    def size(self) -> str:
+        """The size as the API writes it, `WIDTHxHEIGHT` in pixels."""
+        return f"{self.width}x{self.height}"
+
+
+def parse_json(body: bytes) -> dict[str, Any]:
+    """Read a request's body, or raise the `Refusal` of a body that is not a JSON object."""
+    try:
+        document = json.loads(body)
+    except ValueError:
+        document = None
+    if not isinstance(document, dict):
+        raise Refusal(
+            "We could not parse the JSON body of your request. (HINT: This likely means you aren't using your HTTP "
+            "library correctly. The OpenAI API expects a JSON payload, but what was sent was not valid JSON.)",
+            param=None,
+            code=None,
+        )
+    return document
+
+
+def check_key(authorization: str | None, accepted: Collection[str]) -> None:
+    """Raise the `Refusal` of a missing or wrong key. `authorization` is the header's value."""
+    scheme, _, key = (authorization or "").strip().partition(" ")
+    if scheme.lower() != "bearer" or not key.strip():
+        raise Refusal(
+            "You didn't provide an API key. You need to provide your API key in an Authorization header using Bearer "
+            "auth (i.e. Authorization: Bearer YOUR_KEY).",
+            status=401,
+            param=None,
+            code=None,
+        )
+    if key.strip() not in accepted:
+        raise Refusal(
+            f"Incorrect API key provided: {_masked(key.strip())}. You can find your API key at "
+            "https://platform.openai.com/account/api-keys.",
+            status=401,
+            param=None,
+            code="invalid_api_key",
+        )
+
+
+def accept(document: Mapping[str, Any], models: Mapping[str, Model], today: date) -> Generation:
+    """Check a request as OpenAI does. A parameter that is null counts as left out. Raises `Refusal`."""
+    given = {name: value for name, value in document.items() if value is not None}
+    model = _model(given, models, today)
+    _check_names(given, model)
+    prompt = _prompt(given, model)
+    width, height = _size(given, model)
+    output_format = _choice(given, "output_format", ("png", "webp", "jpeg"), "png")
+    _choice(given, "moderation", ("auto", "low"), "auto")
+    _choice(given, "style", ("vivid", "natural"), "vivid")
+    _choice(given, "complexity", ("low", "medium", "high"), "high")
+    response_format = _choice(given, "response_format", ("url", "b64_json"), "url")
+    _refuse_streaming(given)
+    return Generation(
+        model=model,
+        seed=sha256(prompt.encode("utf-8", "surrogatepass")).digest(),
+        prompt_tokens=max(1, -(-len(prompt) // 4)),
+        pictures=_integer(given, "n", 1, model.most_pictures, 1),
+        width=width,
+        height=height,
+        quality=_quality(given, model),
+        background=_background(given, model, output_format),
+        output_format=output_format,
+        compression=_compression(given, output_format),
+        by_url=model.dall_e and response_format == "url",
+        safety_identifier=_text(given, "safety_identifier", 128) or _text(given, "user", None),
+    )
+
+
+def _masked(key: str) -> str:
+    return f"{key[:3]}{'*' * (len(key) - 7)}{key[-4:]}" if len(key) >= 20 else "*" * len(key)  # noqa: PLR2004 - shorter keys would be mostly shown
+
+
+def _model(given: Mapping[str, Any], models: Mapping[str, Model], today: date) -> Model:
+    if "model" not in given:
+        raise Refusal("Missing required parameter: 'model'.", param="model", code="missing_required_parameter")
+    name = given["model"]
+    if not isinstance(name, str):
+        raise _wrong_type("model", "a string", name)
+    model = models.get(name)
+    if model is None or not model.is_live(today):
+        raise Refusal(f"The model '{name}' does not exist.", kind=USER_ERROR, param="model", code="invalid_value")
+    return model
+
+
+def _check_names(given: Mapping[str, Any], model: Model) -> None:
+    known = DALL_E_PARAMETERS if model.dall_e else GPT_PARAMETERS
+    if model.complexity:
+        known |= {"complexity"}
+    for name in given:
+        if name not in known:
+            raise Refusal(f"Unknown parameter: '{name}'.", param=name, code="unknown_parameter")
+
+
+def _prompt(given: Mapping[str, Any], model: Model) -> str:
+    if "prompt" not in given:
+        raise Refusal("Missing required parameter: 'prompt'.", param="prompt", code="missing_required_parameter")
+    prompt = _text(given, "prompt", model.longest_prompt)
+    if not prompt:
+        raise Refusal(
+            "Invalid 'prompt': empty string. Expected a string with minimum length 1, but got an empty string instead.",
+            param="prompt",
+            code="empty_string",
+        )
+    return prompt
+
+
+def _text(given: Mapping[str, Any], name: str, longest: int | None) -> str | None:
+    value = given.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise _wrong_type(name, "a string", value)
+    if longest is not None and len(value) > longest:
+        raise Refusal(
+            f"Invalid '{name}': string too long. Expected a string with maximum length {longest}, but got a string "
+            f"with length {len(value)} instead.",
+            param=name,
+            code="string_above_max_length",
+        )
+    return value
+
+
+def _choice(given: Mapping[str, Any], name: str, choices: tuple[str, ...], default: str) -> str:
+    value = given.get(name, default)
+    if not isinstance(value, str):
+        raise _wrong_type(name, "a string", value)
+    if value not in choices:
+        quoted = [f"'{choice}'" for choice in choices]
+        listed = f"{', '.join(quoted[:-1])}, and {quoted[-1]}" if len(quoted) > 2 else " and ".join(quoted)  # noqa: PLR2004 - a list's last comma
+        raise Refusal(f"Invalid value: '{value}'. Supported values are: {listed}.", param=name, code="invalid_value")
+    return value
+
+
+def _integer(given: Mapping[str, Any], name: str, least: int, most: int, default: int) -> int:
+    value = given.get(name, default)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise _wrong_type(name, "an integer", value)
+    if value < least:
+        raise Refusal(
+            f"Invalid '{name}': integer below minimum value. Expected a value >= {least}, but got {value} instead.",
+            param=name,
+            code="integer_below_min_value",
+        )
+    if value > most:
+        raise Refusal(
+            f"Invalid '{name}': integer above maximum value. Expected a value <= {most}, but got {value} instead.",
+            param=name,
+            code="integer_above_max_value",
+        )
+    return value
+
+
+def _size(given: Mapping[str, Any], model: Model) -> tuple[int, int]:
+    if model.sizes is not None:
+        default = "1024x1024" if model.dall_e else "auto"
+        size = _choice(given, "size", model.sizes, default)
+    else:
+        size = given.get("size", "auto")
+        if not isinstance(size, str):
+            raise _wrong_type("size", "a string", size)
+    if size == "auto":
+        return 1024, 1024
+    match = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", size)
+    if not match:
+        raise _bad_size(size, "Expected a size in the form WIDTHxHEIGHT, or 'auto'.")
+    width, height = int(match[1]), int(match[2])
+    if model.sizes is None and (why := _out_of_limits(width, height)):
+        raise _bad_size(size, why)
+    return width, height
+
+
+def _out_of_limits(width: int, height: int) -> str | None:
+    if width % 16 or height % 16:
+        return "Width and height must both be divisible by 16."
+    if max(width, height) > LONGEST_EDGE:
+        return f"The longest edge must be less than or equal to {LONGEST_EDGE}."
+    if max(width, height) > 3 * min(width, height):
+        return "The aspect ratio must be between 1:3 and 3:1."
+    if width * height < FEWEST_PIXELS:
+        return f"The total number of pixels must be greater than or equal to {FEWEST_PIXELS}."
+    if width * height > MOST_PIXELS:
+        return f"The total number of pixels must be less than or equal to {MOST_PIXELS}."
+    return None
+
+
+def _bad_size(size: str, why: str) -> Refusal:
+    return Refusal(f"Invalid size '{size}'. {why}", kind=USER_ERROR, param="size", code="invalid_value")
+
+
+def _quality(given: Mapping[str, Any], model: Model) -> str:
+    if model.dall_e:
+        return _choice(given, "quality", model.qualities, model.qualities[0])
+    quality = _choice(given, "quality", (*model.qualities, "auto"), "auto")
+    return "medium" if quality == "auto" else quality
+
+
+def _background(given: Mapping[str, Any], model: Model, output_format: str) -> str:
+    background = _choice(given, "background", ("transparent", "opaque", "auto"), "auto")
+    if background != "transparent":
+        return "opaque"
+    if not model.transparent:
+        why = "Transparent background is not supported for this model."
+    elif output_format == "jpeg":
+        why = "Transparent background is not supported for output format 'jpeg'."
+    else:
+        return background
+    raise Refusal(why, kind=USER_ERROR, param="background", code="invalid_value")
+
+
+def _compression(given: Mapping[str, Any], output_format: str) -> int:
+    compression = _integer(given, "output_compression", 0, 100, 100)
+    if output_format == "png" and compression != 100:  # noqa: PLR2004 - per cent
+        raise Refusal(
+            "Compression less than 100 is not supported for PNG output format.",
+            kind=USER_ERROR,
+            param="output_compression",
+            code="invalid_value",
+        )
+    return compression
+
+
+def _refuse_streaming(given: Mapping[str, Any]) -> None:
+    _integer(given, "partial_images", 0, 3, 0)
+    stream = given.get("stream", False)
+    if not isinstance(stream, bool):
+        raise _wrong_type("stream", "a boolean", stream)
+    if stream:
+        raise Refusal("The stand-in does not stream.", param="stream", code="invalid_value")
+
+
+def _wrong_type(name: str, expected: str, value: object) -> Refusal:
+    got = _JSON_TYPES.get(type(value), "an object")
+    return Refusal(
+        f"Invalid type for '{name}': expected {expected}, but got {got} instead.", param=name, code="invalid_type"
+    )
