@@ -1,0 +1,97 @@
+"""The pictures in S3."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from generate_image.deadline import Deadline, DeadlineExceededError
+from generate_image.errors import ConfigurationError, StorageError
+from generate_image.pictures import PICTURE_TYPES
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+ATTEMPTS = 3
+BACKOFF_SECONDS = 1.0
+NOT_ALLOWED = frozenset({"403", "AccessDenied", "NoSuchBucket", "InvalidAccessKeyId", "SignatureDoesNotMatch"})
+NO_SUCH_KEY = frozenset({"404", "NoSuchKey", "NotFound"})
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPicture:
+    """A picture that lies in S3. metadata: what was kept beside it when it was put."""
+
+    key: str
+    content_type: str
+    metadata: Mapping[str, str]
+
+
+class PictureStore:
+    """Keeps pictures under ``temporal/cli_<client_id>/<image_id>`` and finds them again."""
+
+    def __init__(self, client: "S3Client", bucket: str, *, sleep: Callable[[float], None]) -> None:
+        self._client = client
+        self.bucket = bucket
+        self._sleep = sleep
+
+    def put(self, picture: StoredPicture, content: bytes | IO[bytes], deadline: Deadline) -> None:
+        """Store a picture; a few times if need be, because it is paid for. Raises StorageError."""
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                deadline.run(lambda: self._put(picture, content))
+            except (ClientError, BotoCoreError, DeadlineExceededError) as error:
+                wait = BACKOFF_SECONDS * attempt
+                if attempt == ATTEMPTS or wait >= deadline.remaining():
+                    raise storage_error("The picture was bought, but storing it failed", error) from error
+            else:
+                return
+            self._sleep(wait)
+
+    def _put(self, picture: StoredPicture, content: bytes | IO[bytes]) -> None:
+        if not isinstance(content, bytes):
+            content.seek(0)
+        self._client.put_object(
+            Bucket=self.bucket,
+            Key=picture.key,
+            Body=content,
+            ContentType=picture.content_type,
+            Metadata=dict(picture.metadata),
+        )
+
+    def exists(self, key: str, deadline: Deadline) -> bool:
+        """Tell whether a picture is there. Raises StorageError."""
+        return self._head(key, deadline) is not None
+
+    def find(self, client_id: str, image_id: str, deadline: Deadline) -> StoredPicture | None:
+        """Return the picture of that id, of whichever type. Raises StorageError."""
+        for picture_type in PICTURE_TYPES:
+            key = object_key(client_id, image_id, picture_type.extension)
+            metadata = self._head(key, deadline)
+            if metadata is not None:
+                return StoredPicture(key, picture_type.content_type, metadata)
+        return None
+
+    def _head(self, key: str, deadline: Deadline) -> Mapping[str, str] | None:
+        try:
+            return deadline.run(lambda: self._client.head_object(Bucket=self.bucket, Key=key))["Metadata"]
+        except ClientError as error:
+            if error.response["Error"]["Code"] in NO_SUCH_KEY:
+                return None
+            raise storage_error("S3 did not tell whether the picture is there", error) from error
+        except (BotoCoreError, DeadlineExceededError) as error:
+            raise storage_error("S3 did not tell whether the picture is there", error) from error
+
+
+def object_key(client_id: str, image_id: str, extension: str) -> str:
+    """Return the key of a picture (``.png``) or of its record (``.json``)."""
+    return f"temporal/cli_{client_id}/{image_id}{extension}"
+
+
+def storage_error(what: str, error: Exception) -> StorageError | ConfigurationError:
+    """Return the error that tells of S3's failure by its code; its message may quote what was sent."""
+    code = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
+    if code in NOT_ALLOWED:
+        return ConfigurationError(f"{what} ({code}). Check IMAGE_BUCKET and what the function's role may do with it.")
+    return StorageError(f"{what} ({code}). Try again with the same idempotency key.")

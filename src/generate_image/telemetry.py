@@ -1,0 +1,84 @@
+"""What the operator sees: one JSON log line and a few metrics for whatever happened.
+
+No line holds a key or a prompt. Metrics are CloudWatch's embedded format, on the log like everything else.
+"""
+
+import traceback
+from typing import IO
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
+
+from generate_image.errors import GenerateImageError
+from generate_image.openai_images import Purchase
+
+SERVICE = "generate-image"
+NAMESPACE = "GenerateImage"
+
+
+class Telemetry:
+    """The log and the metrics of one function."""
+
+    def __init__(self, stream: IO[str] | None = None) -> None:
+        """stream: where the log goes; standard output by default. Metrics always go to standard output."""
+        self._log = Logger(service=SERVICE, stream=stream, location=None)
+
+    def begin(self, function_request_id: str) -> None:
+        """Start the lines of one invocation."""
+        self._log.clear_state()
+        self._log.append_keys(function_request_id=function_request_id)
+
+    def identify(self, *, client_id: str, image_id: str) -> None:
+        """Tell whose request, and which picture, the lines from here on are about."""
+        self._log.append_keys(client_id=client_id, image_id=image_id)
+
+    def bought(self, purchase: Purchase, cost_usd: float | None) -> None:
+        """Tell of a picture that the provider was paid for."""
+        usage = purchase.usage or {}
+        self._log.append_keys(model=purchase.model, openai_request_id=purchase.request_id)
+        self._log.info("picture bought", seconds=round(purchase.seconds, 3), usage=usage, cost_usd=cost_usd)
+        metrics = _metrics("model", purchase.model)
+        metrics.add_metric("PicturesBought", MetricUnit.Count, 1)
+        metrics.add_metric("ProviderLatency", MetricUnit.Milliseconds, round(purchase.seconds * 1000))
+        if usage:
+            metrics.add_metric("OutputTokens", MetricUnit.Count, usage["output_tokens"])
+        if cost_usd is not None:
+            metrics.add_metric("CostUsd", MetricUnit.NoUnit, cost_usd)
+        metrics.flush_metrics()
+
+    def stored(self, key: str) -> None:
+        """Tell of a picture that is in S3."""
+        self._log.info("picture stored", key=key)
+
+    def replayed(self, key: str) -> None:
+        """Tell of an answer that was given from the record."""
+        self._log.info("picture replayed", key=key)
+        metrics = _metrics()
+        metrics.add_metric("PicturesReplayed", MetricUnit.Count, 1)
+        metrics.flush_metrics()
+
+    def not_recorded(self, status: str, error: GenerateImageError) -> None:
+        """Tell of a record that could not be written, though the request went on."""
+        self._log.warning("record not written", record_status=status, error=error.code, error_message=str(error))
+
+    def failed(self, error: GenerateImageError) -> None:
+        """Tell of an error that is given to the caller."""
+        tell = self._log.warning if error.retryable or error.status in range(400, 500) else self._log.error
+        tell("request failed", error=error.code, error_message=str(error), retryable=error.retryable)
+        metrics = _metrics("error", error.code)
+        metrics.add_metric("Failures", MetricUnit.Count, 1)
+        metrics.flush_metrics()
+
+    def unforeseen(self, error: Exception) -> None:
+        """Tell where an exception comes from that should not be: not its message, which may quote anything."""
+        frames = [
+            f"{frame.name} ({frame.filename}:{frame.lineno})" for frame in traceback.extract_tb(error.__traceback__)
+        ]
+        self._log.error("unforeseen exception", exception=type(error).__name__, frames=frames)
+
+
+def _metrics(dimension: str | None = None, value: str = "") -> EphemeralMetrics:
+    metrics = EphemeralMetrics(namespace=NAMESPACE, service=SERVICE)
+    if dimension:
+        metrics.add_dimension(dimension, value)
+    return metrics
