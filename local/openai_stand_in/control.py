@@ -10,7 +10,7 @@ from .delivery import Reply
 from .faults import CATALOGUE
 from .generations import json_reply
 from .models import MODELS
-from .script import ScriptError
+from .script import ScriptError, read_rule
 
 if TYPE_CHECKING:
     from .stand_in import StandIn
@@ -29,7 +29,8 @@ def control(stand_in: StandIn, method: str, path: str, body: bytes) -> Reply:
                 }
                 return json_reply(200, {"waiting": stand_in.faults.waiting(), "catalogue": catalogue})
             case "POST", "/_stand_in/faults":
-                stand_in.script(*(document if isinstance(document, list) else [document]))
+                rules = document if isinstance(document, list) else [document]
+                stand_in.faults.add([read_rule(rule) for rule in rules])
             case "POST", "/_stand_in/settings":
                 _set(stand_in, document)
             case "DELETE", "/_stand_in":

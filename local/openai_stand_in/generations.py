@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 from .delivery import Reply
 from .faults import PICTURE_URL, Fault, Route
 from .pictures import picture, seed_of
-from .protocol import Generation, Refusal, accept, check_key, parse_json
+from .protocol import Generation, Refusal, accept, check_content_type, check_key, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from email.message import Message
 
     from .stand_in import StandIn
 
@@ -45,7 +46,7 @@ def fault_reply(fault: Fault, address: Mapping[str, str]) -> Reply:
     return replace(reply, headers={**reply.headers, **headers, **_retry_after(fault)})
 
 
-def generate(stand_in: StandIn, request_id: str, authorization: str | None, body: bytes, root: str) -> Reply:
+def generate(stand_in: StandIn, request_id: str, headers: Message, body: bytes, root: str) -> Reply:
     """Answer a request as OpenAI does, or as the script says. `root` is the address that the caller used.
 
     A request that OpenAI would refuse is refused; only a good one meets a fault. The ledger is the one of the moment of
@@ -60,7 +61,8 @@ def generate(stand_in: StandIn, request_id: str, authorization: str | None, body
         unreadable = refusal
     entry = ledger.request(request_id, document.get("model"), document.get("prompt"))
     try:
-        check_key(authorization, stand_in.accepted_keys)
+        check_key(headers.get("Authorization"), stand_in.accepted_keys)
+        check_content_type(headers.get("Content-Type"))
         if unreadable:
             raise unreadable
         generation = accept(document, stand_in.models(), stand_in.current_date())

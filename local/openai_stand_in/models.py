@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 FIXED_SIZES = ("1024x1024", "1024x1536", "1536x1024", "auto")
+DALL_E_2_SIZES = ("256x256", "512x512", "1024x1024")
 DALL_E_3_SIZES = ("1024x1024", "1024x1792", "1792x1024")
 
 LONGEST_EDGE = 3840
@@ -85,7 +86,15 @@ _SECOND_GENERATION = Model(
 MODELS: Mapping[str, Model] = {
     model.name: model
     for model in (
-        Model(name="dall-e-2", created=1698798177, shutdown=_MAY, dall_e=True, longest_prompt=1000),
+        Model(
+            name="dall-e-2",
+            created=1698798177,
+            shutdown=_MAY,
+            dall_e=True,
+            sizes=DALL_E_2_SIZES,
+            qualities=("standard",),
+            longest_prompt=1000,
+        ),
         Model(
             name="dall-e-3",
             created=1698785189,

@@ -47,7 +47,7 @@ PALETTES = (
 
 
 @lru_cache(maxsize=64)
-def picture(  # noqa: PLR0913 - the cache's key
+def picture(
     seed: bytes,
     width: int = 1024,
     height: int = 1024,
@@ -128,13 +128,15 @@ def _stars(random: Random, sky: Image.Image, palette: Palette) -> None:
     draw = ImageDraw.Draw(sky)
     for _ in range(sky.width * sky.height // 9000):
         x, y = random.uniform(0, sky.width), sky.height * 0.6 * random.random() ** 1.4
-        draw.point((x, y), fill=_mixed(palette.zenith, palette.light, random.uniform(0.25, 0.95)))
+        radius = random.choice((0.6, 0.6, 1, 1.6))
+        color = _mixed(palette.zenith, palette.light, random.uniform(0.3, 0.95))
+        draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=color)
 
 
 def _hill(random: Random, image: Image.Image, palette: Palette, nearness: float, drawn: Image.Image | None) -> None:
     width, height = image.size
-    base = height * (0.54 + 0.34 * nearness)
-    swell = height * (0.055 + 0.03 * nearness)
+    base = height * (0.54 + 0.32 * nearness)
+    swell = height * (0.05 + 0.02 * nearness)
     waves = [(random.uniform(0.6, 1.6), random.uniform(0, math.tau), 1.0)]
     waves += [
         (random.uniform(2, 4), random.uniform(0, math.tau), 0.38),
@@ -162,10 +164,18 @@ def _hill(random: Random, image: Image.Image, palette: Palette, nearness: float,
 
 def _caption(image: Image.Image) -> None:
     unit = min(image.size)
+    text = _caption_mask(unit)
+    place = (image.width - text.width) // 2, image.height - round(unit * 0.035) - text.height // 2
+    image.paste((255, 255, 255), place, text)
+
+
+@lru_cache(maxsize=8)
+def _caption_mask(unit: int) -> Image.Image:
     font = ImageFont.load_default(size=unit / 46)
-    draw = ImageDraw.Draw(image, "RGBA")
-    place = image.width / 2, image.height - unit * 0.035
-    draw.text(place, CAPTION, font=font, anchor="mm", fill=(255, 255, 255, 190))
+    left, top, right, bottom = font.getbbox(CAPTION)
+    mask = Image.new("L", (math.ceil(right - left), math.ceil(bottom - top)))
+    ImageDraw.Draw(mask).text((-left, -top), CAPTION, font=font, fill=190)
+    return mask
 
 
 def _padded(png: bytes, at_least: int, seed: bytes) -> bytes:

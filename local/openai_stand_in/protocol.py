@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 INVALID_REQUEST = "invalid_request_error"
 USER_ERROR = "image_generation_user_error"
 
+# Of a shorter key, the three first and four last characters would be too much.
+SHORTEST_MASKED_KEY = 20
+NO_COMPRESSION = 100  # per cent
+
 COMMON_PARAMETERS = frozenset({"prompt", "model", "n", "size", "quality", "user"})
 DALL_E_PARAMETERS = COMMON_PARAMETERS | {"response_format", "style"}
 GPT_PARAMETERS = COMMON_PARAMETERS | {
@@ -103,6 +107,16 @@ def check_key(authorization: str | None, accepted: Collection[str]) -> None:
         )
 
 
+def check_content_type(content_type: str | None) -> None:
+    """Raise the `Refusal` of a body that does not claim to be JSON. `content_type` is the header's value."""
+    if (content_type or "").partition(";")[0].strip().lower() != "application/json":
+        raise Refusal(
+            f"Unsupported content type: '{content_type}'. This API method only accepts 'application/json' requests.",
+            param=None,
+            code="unsupported_content_type",
+        )
+
+
 def accept(document: Mapping[str, Any], models: Mapping[str, Model], today: date) -> Generation:
     """Check a request as OpenAI does. A parameter that is null counts as left out. Raises `Refusal`."""
     given = {name: value for name, value in document.items() if value is not None}
@@ -133,7 +147,9 @@ def accept(document: Mapping[str, Any], models: Mapping[str, Model], today: date
 
 
 def _masked(key: str) -> str:
-    return f"{key[:3]}{'*' * (len(key) - 7)}{key[-4:]}" if len(key) >= 20 else "*" * len(key)  # noqa: PLR2004 - shorter keys would be mostly shown
+    if len(key) < SHORTEST_MASKED_KEY:
+        return "*" * len(key)
+    return f"{key[:3]}{'*' * (len(key) - 7)}{key[-4:]}"
 
 
 def _model(given: Mapping[str, Any], models: Mapping[str, Model], today: date) -> Model:
@@ -191,8 +207,7 @@ def _choice(given: Mapping[str, Any], name: str, choices: tuple[str, ...], defau
     if not isinstance(value, str):
         raise _wrong_type(name, "a string", value)
     if value not in choices:
-        quoted = [f"'{choice}'" for choice in choices]
-        listed = f"{', '.join(quoted[:-1])}, and {quoted[-1]}" if len(quoted) > 2 else " and ".join(quoted)  # noqa: PLR2004 - a list's last comma
+        listed = ", ".join(f"'{choice}'" for choice in choices)
         raise Refusal(f"Invalid value: '{value}'. Supported values are: {listed}.", param=name, code="invalid_value")
     return value
 
@@ -274,8 +289,8 @@ def _background(given: Mapping[str, Any], model: Model, output_format: str) -> s
 
 
 def _compression(given: Mapping[str, Any], output_format: str) -> int:
-    compression = _integer(given, "output_compression", 0, 100, 100)
-    if output_format == "png" and compression != 100:  # noqa: PLR2004 - per cent
+    compression = _integer(given, "output_compression", 0, NO_COMPRESSION, NO_COMPRESSION)
+    if output_format == "png" and compression < NO_COMPRESSION:
         raise Refusal(
             "Compression less than 100 is not supported for PNG output format.",
             kind=USER_ERROR,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from random import Random
 from threading import Lock
@@ -84,9 +84,12 @@ def read_rule(document: object) -> Rule:
         raise ScriptError(f"unknown fields: {', '.join(sorted(map(str, unknown)))}")
     names = _names(document)
     changes = {name: document[name] for name in _FAULT_FIELDS & set(document)}
-    match = document.get("match") or {}
-    if not isinstance(match, Mapping) or set(match) - _MATCH_FIELDS:
-        raise ScriptError(f"match is an object of {', '.join(sorted(_MATCH_FIELDS))}")
+    match = document.get("match", {})
+    if not isinstance(match, Mapping) or set(match) - _MATCH_FIELDS or not _all_text(match.values()):
+        raise ScriptError(f"match is an object of texts: {', '.join(sorted(_MATCH_FIELDS))}")
+    seed = document.get("seed", 0)
+    if not isinstance(seed, int):
+        raise ScriptError("seed is an integer")
     faults = tuple(_changed(CATALOGUE[name], changes) for name in names)
     if len({fault.route for fault in faults}) > 1:
         raise ScriptError("the faults of one rule strike the same route")
@@ -97,14 +100,18 @@ def read_rule(document: object) -> Rule:
         model=match.get("model"),
         left=_times(document),
         rate=_rate(document),
-        random=Random(document.get("seed", 0)),
+        random=Random(seed),
     )
+
+
+def _all_text(values: Iterable[object]) -> bool:
+    return all(isinstance(value, str) for value in values)
 
 
 def _names(document: Mapping[str, Any]) -> tuple[str, ...]:
     names = document.get("faults", [document.get("fault")])
-    if not isinstance(names, list) or not names:
-        raise ScriptError("faults is a list of names")
+    if not isinstance(names, list) or not names or not _all_text(names):
+        raise ScriptError('a rule has a "fault", a name, or "faults", a list of names')
     for name in names:
         if name not in CATALOGUE:
             raise ScriptError(f"no fault is called {name!r}; there are {', '.join(CATALOGUE)}")
@@ -132,7 +139,15 @@ def _changed(fault: Fault, changes: Mapping[str, Any]) -> Fault:
         if name in _NUMBERS and not (isinstance(value, int | float) and value >= 0):
             raise ScriptError(f"{name} is a number of seconds")
         if name in _COUNTS and not (isinstance(value, int) and value >= 0):
-            raise ScriptError(f"{name} is a number")
+            raise ScriptError(f"{name} is a positive integer")
+    if not isinstance(changes.get("bills", False), bool):
+        raise ScriptError("bills is true or false")
+    if not isinstance(headers := changes.get("headers", {}), Mapping) or not _all_text(
+        value for value in headers.values() if value is not None
+    ):
+        raise ScriptError("headers is an object of texts and nulls")
+    if not _all_text([changes.get("url", ""), changes.get("retry_after_form", "")]):
+        raise ScriptError("url and retry_after_form are texts")
     try:
         route = Route(changes.get("route", fault.route))
         delivery = Delivery(changes.get("delivery", fault.delivery))

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import secrets
 import socket
-import sys
 import time
 from contextlib import suppress
 from dataclasses import replace
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from .control import control
 from .delivery import Reply, deliver
 from .faults import Delivery, Fault, Route
-from .generations import fault_reply, generate, json_reply, refused
+from .generations import NO_FAULT, fault_reply, generate, json_reply, refused
 from .protocol import Refusal, check_key
 
 if TYPE_CHECKING:
@@ -36,36 +35,19 @@ class Server(ThreadingHTTPServer):
 
     def __init__(self, address: tuple[str, int], stand_in: StandIn) -> None:
         self.stand_in = stand_in
-        self._open: set[socket.socket] = set()
-        self._lock = Lock()
+        self.open_connections: set[socket.socket] = set()
+        self.lock = Lock()
         super().__init__(address, Handler)
-
-    def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - the base class's signature
-        """Remember the connection."""
-        with self._lock:
-            self._open.add(request)
-        super().process_request(request, client_address)
-
-    def shutdown_request(self, request: Any) -> None:  # noqa: ANN401 - the base class's signature
-        """Forget the connection."""
-        with self._lock:
-            self._open.discard(request)
-        super().shutdown_request(request)
 
     def close_connections(self) -> None:
         """Cut every open connection, and give the threads a moment to notice."""
-        with self._lock:
-            for connection in self._open:
+        with self.lock:
+            for connection in self.open_connections:
                 with suppress(OSError):
                     connection.shutdown(socket.SHUT_RDWR)
         until = time.monotonic() + 5
-        while self._open and time.monotonic() < until:
+        while self.open_connections and time.monotonic() < until:
             time.sleep(0.005)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - the base class's signature
-        """Say nothing of callers that hang up: they are told to."""
-        if not isinstance(sys.exception(), ConnectionError):
-            super().handle_error(request, client_address)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -74,6 +56,23 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     server: Server
+
+    def setup(self) -> None:
+        """Remember the connection."""
+        super().setup()
+        with self.server.lock:
+            self.server.open_connections.add(self.connection)
+
+    def handle(self) -> None:
+        """Serve the connection; say nothing of callers that hang up, which is what they are here to try."""
+        with suppress(ConnectionError):
+            super().handle()
+
+    def finish(self) -> None:
+        """Forget the connection."""
+        super().finish()
+        with self.server.lock:
+            self.server.open_connections.discard(self.connection)
 
     def handle_any(self) -> None:
         """Read a request, answer it."""
@@ -107,7 +106,7 @@ class Handler(BaseHTTPRequestHandler):
             case method, ["_stand_in", *_]:
                 reply = control(stand_in, method, path, body)
             case "POST", ["v1", "images", "generations"]:
-                reply = generate(stand_in, self.request_id, authorization, body, root)
+                reply = generate(stand_in, self.request_id, self.headers, body, root)
             case "GET", ["v1", "models", *name]:
                 reply = _models(stand_in, authorization, "/".join(name))
             case "GET", ["pictures", *name]:
@@ -160,7 +159,9 @@ def _models(stand_in: StandIn, authorization: str | None, name: str) -> Reply:
     except Refusal as refusal:
         return refused(refusal)
     if struck := stand_in.faults.take(Route.MODELS, name):
-        return _struck(struck[1], fault_reply(struck[1], {}))
+        fault = struck[1]
+        stand_in.sleep(fault.delay)
+        return _struck(fault, fault_reply(fault, {}))
     live = {model.name: model for model in stand_in.models().values() if model.is_live(stand_in.current_date())}
     if not name:
         return json_reply(200, {"object": "list", "data": [_described(model) for model in live.values()]})
@@ -187,8 +188,11 @@ def _picture(stand_in: StandIn, name: str, root: str) -> Reply:
         return Reply(status=404, headers={"Content-Type": "text/plain"}, body=b"No such picture.")
     picture, fault = found
     whole = Reply(status=200, headers={"Content-Type": IMAGE_TYPES.get(picture[:4], "image/png")}, body=picture)
-    if fault is None or name.startswith("moved/"):
+    if name.startswith("moved/"):
         return whole
+    if fault is None:
+        _, fault = stand_in.faults.take(Route.PICTURES) or (None, NO_FAULT)
+    stand_in.sleep(fault.delay)
     if fault.status is None:
         return _struck(fault, whole)
     return _struck(fault, fault_reply(fault, {"url": f"{root}/pictures/{name}", "root": root, "id": picture_id}))

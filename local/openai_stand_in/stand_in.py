@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from .faults import Fault
 
-KEPT_PICTURES = 256
+KEPT_PICTURES = 128
 
 
 @dataclass
@@ -96,12 +96,12 @@ class StandIn:
         return self.current_ledger.as_json()
 
     def script(self, *faults: str | Mapping[str, object], **options: object) -> None:
-        """Queue faults, as `POST /_stand_in/faults` does; `options` belong to those given by name.
+        """Queue faults, each a name or a rule, as `POST /_stand_in/faults` does; `options` are added to every rule.
 
         `stand_in.script("rate_limit_exceeded", times=2, match={"model": "gpt-image-2"})`. Raises `ScriptError`.
         """
-        rules = [{"fault": fault, **options} if isinstance(fault, str) else fault for fault in faults]
-        self.faults.add([read_rule(rule) for rule in rules or [options]])
+        given = [{"fault": fault} if isinstance(fault, str) else fault for fault in faults] or [{}]
+        self.faults.add([read_rule({**rule, **options}) for rule in given])
 
     def accept_keys(self, keys: Collection[str]) -> None:
         """Accept exactly these API keys."""
@@ -114,6 +114,8 @@ class StandIn:
         self.current_ledger = Ledger()
         self.faults = Script()
         self.accept_keys({self.api_key})
+        with self._lock:
+            self._offers.clear()
 
     def models(self) -> dict[str, Model]:
         """Give every model by name, the retired ones too, with the dates that hold here."""
@@ -134,7 +136,7 @@ class StandIn:
             self._stopping.wait(seconds)
 
     def offer(self, picture_id: str, picture: bytes, fault: Fault) -> None:
-        """Put a picture behind a URL. The last few hundred are kept."""
+        """Put a picture behind a URL. The last hundred or so are kept."""
         with self._lock:
             self._offers[picture_id] = Offer(picture, fault.download, fault.downloads)
             if len(self._offers) > KEPT_PICTURES:
