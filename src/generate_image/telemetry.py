@@ -19,9 +19,9 @@ NAMESPACE = "GenerateImage"
 class Telemetry:
     """The log and the metrics of one function."""
 
-    def __init__(self, stream: IO[str] | None = None) -> None:
+    def __init__(self, stream: IO[str] | None = None, *, service: str = SERVICE) -> None:
         """stream: where the log goes; standard output by default. Metrics always go to standard output."""
-        self._log = Logger(service=SERVICE, stream=stream, location=None)
+        self._log = Logger(service=service, stream=stream, location=None)
 
     def begin(self, function_request_id: str) -> None:
         """Start the lines of one invocation."""

@@ -1,0 +1,45 @@
+"""The account and the provider that tests share: real servers on this machine, emptied for each test."""
+
+from collections.abc import Iterator
+
+import pytest
+import requests
+
+from local.account import Account, local_account
+from local.openai_stand_in import StandIn
+from tests.module import Module
+
+
+@pytest.fixture(scope="session")
+def running_account() -> Iterator[Account]:
+    with local_account() as account:
+        yield account
+
+
+@pytest.fixture
+def account(running_account: Account) -> Account:
+    """An account with an empty bucket and no secret."""
+    requests.post(f"{running_account.endpoint}/moto-api/reset", timeout=10).raise_for_status()
+    running_account.create_bucket()
+    return running_account
+
+
+@pytest.fixture(scope="session")
+def running_stand_in() -> Iterator[StandIn]:
+    with StandIn() as stand_in:
+        yield stand_in
+
+
+@pytest.fixture
+def stand_in(running_stand_in: StandIn) -> StandIn:
+    running_stand_in.reset()
+    return running_stand_in
+
+
+@pytest.fixture
+def module(account: Account, stand_in: StandIn) -> Iterator[Module]:
+    """The module with the shared credential; what it logged is searched for keys and prompts when the test is over."""
+    account.create_secret({"apiKey": stand_in.api_key})
+    module = Module(account, stand_in)
+    yield module
+    module.assert_nothing_leaked()
