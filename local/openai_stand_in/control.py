@@ -55,7 +55,7 @@ def _set(stand_in: StandIn, document: object) -> None:
                 stand_in.dall_e_3 = value
             case "today", str():
                 stand_in.today = date.fromisoformat(value)
-            case "accepted_keys", list():
+            case "accepted_keys", list() if all(isinstance(key, str) for key in value):
                 stand_in.accept_keys(value)
             case "shutdown_dates", dict():
                 stand_in.shutdown_dates = {model: shutdown_date(model, day) for model, day in value.items()}

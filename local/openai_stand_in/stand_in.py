@@ -131,9 +131,9 @@ class StandIn:
         return self.today or datetime.now(UTC).date()
 
     def sleep(self, seconds: float) -> None:
-        """Wait, but no longer than the server runs."""
-        if seconds:
-            self._stopping.wait(seconds)
+        """Wait. Raises ConnectionAbortedError when the server stops meanwhile, which ends the request."""
+        if seconds and self._stopping.wait(seconds):
+            raise ConnectionAbortedError
 
     def offer(self, picture_id: str, picture: bytes, fault: Fault) -> None:
         """Put a picture behind a URL. The last hundred or so are kept."""
