@@ -8,7 +8,7 @@ import struct
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from .faults import Delivery
+from .fault import Delivery
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

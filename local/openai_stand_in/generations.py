@@ -10,10 +10,12 @@ from dataclasses import replace
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 
+from .checks import Refusal
 from .delivery import Reply
-from .faults import PICTURE_URL, Fault, Route
+from .fault import Fault, Route
+from .faults import PICTURE_URL
 from .pictures import picture, seed_of
-from .protocol import Generation, Refusal, accept, check_content_type, check_key, parse_json
+from .protocol import Generation, accept, check_content_type, check_key, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

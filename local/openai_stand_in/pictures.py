@@ -102,7 +102,7 @@ def _mixed(one: Color, other: Color, share: float) -> Color:
 
 def _vertical(top: Color, bottom: Color, width: int, height: int) -> Image.Image:
     ramp = Image.linear_gradient("L").resize((1, height), Image.Resampling.BICUBIC)
-    return ImageOps.colorize(ramp, top, bottom).resize((width, height))
+    return ImageOps.colorize(ramp, top, bottom).resize((width, height), Image.Resampling.NEAREST)
 
 
 def _sky(random: Random, palette: Palette, width: int, height: int) -> Image.Image:

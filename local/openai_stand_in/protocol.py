@@ -8,14 +8,12 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+from .checks import USER_ERROR, Refusal, choice, integer, text, wrong_type
 from .models import FEWEST_PIXELS, LONGEST_EDGE, MOST_PIXELS, Model
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from datetime import date
-
-INVALID_REQUEST = "invalid_request_error"
-USER_ERROR = "image_generation_user_error"
 
 # Of a shorter key, the three first and four last characters would be too much.
 SHORTEST_MASKED_KEY = 20
@@ -32,19 +30,6 @@ GPT_PARAMETERS = COMMON_PARAMETERS | {
     "safety_identifier",
     "stream",
 }
-
-_JSON_TYPES = {str: "a string", int: "an integer", bool: "a boolean", float: "a decimal", list: "an array"}
-
-
-class Refusal(Exception):  # noqa: N818 - it is an answer, not a mistake of the stand-in's
-    """An error answer: `status`, and `body`, the JSON document `{"error": {message, type, param, code}}`."""
-
-    def __init__(
-        self, message: str, *, status: int = 400, kind: str = INVALID_REQUEST, param: str | None, code: str | None
-    ) -> None:
-        super().__init__(message)
-        self.status = status
-        self.body = {"error": {"message": message, "type": kind, "param": param, "code": code}}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +59,7 @@ def parse_json(body: bytes) -> dict[str, Any]:
     """Read a request's body, or raise the `Refusal` of a body that is not a JSON object."""
     try:
         document = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict):
         raise Refusal(
@@ -124,17 +109,17 @@ def accept(document: Mapping[str, Any], models: Mapping[str, Model], today: date
     _check_names(given, model)
     prompt = _prompt(given, model)
     width, height = _size(given, model)
-    output_format = _choice(given, "output_format", ("png", "webp", "jpeg"), "png")
-    _choice(given, "moderation", ("auto", "low"), "auto")
-    _choice(given, "style", ("vivid", "natural"), "vivid")
-    _choice(given, "complexity", ("low", "medium", "high"), "high")
-    response_format = _choice(given, "response_format", ("url", "b64_json"), "url")
+    output_format = choice(given, "output_format", ("png", "webp", "jpeg"), "png")
+    choice(given, "moderation", ("auto", "low"), "auto")
+    choice(given, "style", ("vivid", "natural"), "vivid")
+    choice(given, "complexity", ("low", "medium", "high"), "high")
+    response_format = choice(given, "response_format", ("url", "b64_json"), "url")
     _refuse_streaming(given)
     return Generation(
         model=model,
         seed=sha256(prompt.encode("utf-8", "surrogatepass")).digest(),
         prompt_tokens=max(1, -(-len(prompt) // 4)),
-        pictures=_integer(given, "n", 1, model.most_pictures, 1),
+        pictures=integer(given, "n", 1, model.most_pictures, 1),
         width=width,
         height=height,
         quality=_quality(given, model),
@@ -142,7 +127,7 @@ def accept(document: Mapping[str, Any], models: Mapping[str, Model], today: date
         output_format=output_format,
         compression=_compression(given, output_format),
         by_url=model.dall_e and response_format == "url",
-        safety_identifier=_text(given, "safety_identifier", 128) or _text(given, "user", None),
+        safety_identifier=text(given, "safety_identifier", 128) or text(given, "user", None),
     )
 
 
@@ -157,7 +142,7 @@ def _model(given: Mapping[str, Any], models: Mapping[str, Model], today: date) -
         raise Refusal("Missing required parameter: 'model'.", param="model", code="missing_required_parameter")
     name = given["model"]
     if not isinstance(name, str):
-        raise _wrong_type("model", "a string", name)
+        raise wrong_type("model", "a string", name)
     model = models.get(name)
     if model is None or not model.is_live(today):
         raise Refusal(f"The model '{name}' does not exist.", kind=USER_ERROR, param="model", code="invalid_value")
@@ -176,7 +161,7 @@ def _check_names(given: Mapping[str, Any], model: Model) -> None:
 def _prompt(given: Mapping[str, Any], model: Model) -> str:
     if "prompt" not in given:
         raise Refusal("Missing required parameter: 'prompt'.", param="prompt", code="missing_required_parameter")
-    prompt = _text(given, "prompt", model.longest_prompt)
+    prompt = text(given, "prompt", model.longest_prompt)
     if not prompt:
         raise Refusal(
             "Invalid 'prompt': empty string. Expected a string with minimum length 1, but got an empty string instead.",
@@ -186,59 +171,14 @@ def _prompt(given: Mapping[str, Any], model: Model) -> str:
     return prompt
 
 
-def _text(given: Mapping[str, Any], name: str, longest: int | None) -> str | None:
-    value = given.get(name)
-    if value is None:
-        return None
-    if not isinstance(value, str):
-        raise _wrong_type(name, "a string", value)
-    if longest is not None and len(value) > longest:
-        raise Refusal(
-            f"Invalid '{name}': string too long. Expected a string with maximum length {longest}, but got a string "
-            f"with length {len(value)} instead.",
-            param=name,
-            code="string_above_max_length",
-        )
-    return value
-
-
-def _choice(given: Mapping[str, Any], name: str, choices: tuple[str, ...], default: str) -> str:
-    value = given.get(name, default)
-    if not isinstance(value, str):
-        raise _wrong_type(name, "a string", value)
-    if value not in choices:
-        listed = ", ".join(f"'{choice}'" for choice in choices)
-        raise Refusal(f"Invalid value: '{value}'. Supported values are: {listed}.", param=name, code="invalid_value")
-    return value
-
-
-def _integer(given: Mapping[str, Any], name: str, least: int, most: int, default: int) -> int:
-    value = given.get(name, default)
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise _wrong_type(name, "an integer", value)
-    if value < least:
-        raise Refusal(
-            f"Invalid '{name}': integer below minimum value. Expected a value >= {least}, but got {value} instead.",
-            param=name,
-            code="integer_below_min_value",
-        )
-    if value > most:
-        raise Refusal(
-            f"Invalid '{name}': integer above maximum value. Expected a value <= {most}, but got {value} instead.",
-            param=name,
-            code="integer_above_max_value",
-        )
-    return value
-
-
 def _size(given: Mapping[str, Any], model: Model) -> tuple[int, int]:
     if model.sizes is not None:
         default = "1024x1024" if model.dall_e else "auto"
-        size = _choice(given, "size", model.sizes, default)
+        size = choice(given, "size", model.sizes, default)
     else:
         size = given.get("size", "auto")
         if not isinstance(size, str):
-            raise _wrong_type("size", "a string", size)
+            raise wrong_type("size", "a string", size)
     if size == "auto":
         return 1024, 1024
     match = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", size)
@@ -270,13 +210,13 @@ def _bad_size(size: str, why: str) -> Refusal:
 
 def _quality(given: Mapping[str, Any], model: Model) -> str:
     if model.dall_e:
-        return _choice(given, "quality", model.qualities, model.qualities[0])
-    quality = _choice(given, "quality", (*model.qualities, "auto"), "auto")
+        return choice(given, "quality", model.qualities, model.qualities[0])
+    quality = choice(given, "quality", (*model.qualities, "auto"), "auto")
     return "medium" if quality == "auto" else quality
 
 
 def _background(given: Mapping[str, Any], model: Model, output_format: str) -> str:
-    background = _choice(given, "background", ("transparent", "opaque", "auto"), "auto")
+    background = choice(given, "background", ("transparent", "opaque", "auto"), "auto")
     if background != "transparent":
         return "opaque"
     if not model.transparent:
@@ -289,7 +229,7 @@ def _background(given: Mapping[str, Any], model: Model, output_format: str) -> s
 
 
 def _compression(given: Mapping[str, Any], output_format: str) -> int:
-    compression = _integer(given, "output_compression", 0, NO_COMPRESSION, NO_COMPRESSION)
+    compression = integer(given, "output_compression", 0, NO_COMPRESSION, NO_COMPRESSION)
     if output_format == "png" and compression < NO_COMPRESSION:
         raise Refusal(
             "Compression less than 100 is not supported for PNG output format.",
@@ -301,16 +241,9 @@ def _compression(given: Mapping[str, Any], output_format: str) -> int:
 
 
 def _refuse_streaming(given: Mapping[str, Any]) -> None:
-    _integer(given, "partial_images", 0, 3, 0)
+    integer(given, "partial_images", 0, 3, 0)
     stream = given.get("stream", False)
     if not isinstance(stream, bool):
-        raise _wrong_type("stream", "a boolean", stream)
+        raise wrong_type("stream", "a boolean", stream)
     if stream:
         raise Refusal("The stand-in does not stream.", param="stream", code="invalid_value")
-
-
-def _wrong_type(name: str, expected: str, value: object) -> Refusal:
-    got = _JSON_TYPES.get(type(value), "an object")
-    return Refusal(
-        f"Invalid type for '{name}': expected {expected}, but got {got} instead.", param=name, code="invalid_type"
-    )

@@ -8,7 +8,8 @@ from random import Random
 from threading import Lock
 from typing import Any
 
-from .faults import CATALOGUE, Delivery, Fault, Route
+from .fault import Delivery, Fault, Route
+from .faults import CATALOGUE
 
 _NUMBERS = {"delay", "pause", "retry_after"}
 _COUNTS = {"status", "size", "downloads"}

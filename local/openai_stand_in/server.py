@@ -13,11 +13,12 @@ from threading import Lock
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from .checks import Refusal
 from .control import control
 from .delivery import Reply, deliver
-from .faults import Delivery, Fault, Route
+from .fault import Delivery, Fault, Route
 from .generations import NO_FAULT, fault_reply, generate, json_reply, refused
-from .protocol import Refusal, check_key
+from .protocol import check_key
 
 if TYPE_CHECKING:
     from .models import Model

@@ -16,7 +16,7 @@ from .server import Server
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from .faults import Fault
+    from .fault import Fault
 
 KEPT_PICTURES = 128
 
@@ -46,7 +46,7 @@ class StandIn:
 
     port: int = 0
     host: str = "127.0.0.1"
-    api_key: str = "sk-stand-in"
+    api_key: str = field(default="sk-stand-in", repr=False)
     latency: float = 0
     picture_bytes: int = 0
     dall_e_3: bool = False

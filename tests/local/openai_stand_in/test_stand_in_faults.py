@@ -12,7 +12,8 @@ import pytest
 import requests
 
 from local.openai_stand_in import ScriptError, StandIn
-from local.openai_stand_in.faults import CATALOGUE, Delivery, Fault, Route
+from local.openai_stand_in.fault import Delivery, Fault, Route
+from local.openai_stand_in.faults import CATALOGUE
 
 if TYPE_CHECKING:
     from collections.abc import Callable

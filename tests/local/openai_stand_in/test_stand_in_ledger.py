@@ -61,7 +61,7 @@ def test_it_counts_requests_and_pictures(stand_in: StandIn, generate: Generate) 
 
 
 def test_it_bills_a_picture_that_nobody_waited_for(stand_in: StandIn) -> None:
-    stand_in.script("delay", delay=0.4)
+    stand_in.script("delay", delay=1)
     _ask_and_hang_up(stand_in)
     assert stand_in.ledger()["billed"] == 0
     _wait_until(lambda: stand_in.ledger()["billed"])
@@ -69,7 +69,7 @@ def test_it_bills_a_picture_that_nobody_waited_for(stand_in: StandIn) -> None:
 
 
 def test_it_bills_at_the_end_of_the_latency(stand_in: StandIn, generate: Generate) -> None:
-    stand_in.latency = 0.5
+    stand_in.latency = 1
     with ThreadPoolExecutor() as pool:
         answer = pool.submit(generate)
         _wait_until(lambda: stand_in.ledger()["requests"])

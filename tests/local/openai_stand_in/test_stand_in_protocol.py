@@ -205,11 +205,10 @@ def test_a_wrong_key_is_refused_and_not_repeated(
 
 
 @pytest.mark.parametrize(
-    ("body", "content_type"),
-    [(b"{", "application/json"), (b"[]", "application/json"), (b"", "application/json"), (b"\xff", "application/json")],
+    "body", [b"{", b"[]", b"", b"\xff", b"[" * 100_000], ids=["cut", "a list", "empty", "no UTF-8", "too deep"]
 )
-def test_a_body_that_is_no_json_object_is_refused(stand_in: StandIn, body: bytes, content_type: str) -> None:
-    headers = {"Authorization": f"Bearer {stand_in.api_key}", "Content-Type": content_type}
+def test_a_body_that_is_no_json_object_is_refused(stand_in: StandIn, body: bytes) -> None:
+    headers = {"Authorization": f"Bearer {stand_in.api_key}", "Content-Type": "application/json"}
     answer = requests.post(f"{stand_in.base_url}/images/generations", data=body, headers=headers, timeout=5)
     assert answer.status_code == 400
     assert "could not parse the JSON body" in answer.json()["error"]["message"]
