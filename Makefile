@@ -56,7 +56,7 @@ lock: .venv-lock/.installed ## Pin the requirements again: LOCK_OPTIONS=--upgrad
 .PHONY: clean
 clean: ## Remove everything that make made
 	@rm -rf .venv .venv-sam .venv-checkov .venv-lock .aws-sam .mypy_cache .ruff_cache .pytest_cache .hypothesis out
-	@find src local tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # --- Set-up, done again only when a requirements file changes -------------------------------------------------------
 
