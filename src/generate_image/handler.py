@@ -22,7 +22,7 @@ from generate_image.records import Records
 from generate_image.request import LAMBDA_ANSWER_BYTES, parse_event
 from generate_image.settings import Settings
 from generate_image.storage import PictureStore
-from generate_image.telemetry import Telemetry
+from generate_image.telemetry import SERVICE, Telemetry
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -133,7 +133,7 @@ def told(telemetry: Telemetry, context: LambdaContext, serve: Callable[[], dict[
 
 @cache
 def _telemetry() -> Telemetry:
-    return Telemetry()
+    return Telemetry(service=os.environ.get("POWERTOOLS_SERVICE_NAME", SERVICE))
 
 
 @cache

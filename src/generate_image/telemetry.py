@@ -20,7 +20,11 @@ class Telemetry:
     """The log and the metrics of one function."""
 
     def __init__(self, stream: IO[str] | None = None, *, service: str = SERVICE) -> None:
-        """stream: where the log goes; standard output by default. Metrics always go to standard output."""
+        """stream: where the log goes; standard output by default. Metrics always go to standard output.
+
+        service: the name on every line and every metric.
+        """
+        self._service = service
         self._log = Logger(service=service, stream=stream, location=None)
 
     def begin(self, function_request_id: str) -> None:
@@ -37,7 +41,7 @@ class Telemetry:
         usage = purchase.usage or {}
         self._log.append_keys(model=purchase.model, openai_request_id=purchase.request_id)
         self._log.info("picture bought", seconds=round(purchase.seconds, 3), usage=usage, cost_usd=cost_usd)
-        metrics = _metrics("model", purchase.model)
+        metrics = self._metrics("model", purchase.model)
         metrics.add_metric("PicturesBought", MetricUnit.Count, 1)
         metrics.add_metric("ProviderLatency", MetricUnit.Milliseconds, round(purchase.seconds * 1000))
         if usage:
@@ -53,7 +57,7 @@ class Telemetry:
     def replayed(self, key: str) -> None:
         """Tell of an answer that was given from the record."""
         self._log.info("picture replayed", key=key)
-        metrics = _metrics()
+        metrics = self._metrics()
         metrics.add_metric("PicturesReplayed", MetricUnit.Count, 1)
         metrics.flush_metrics()
 
@@ -65,7 +69,7 @@ class Telemetry:
         """Tell of an error that is given to the caller."""
         tell = self._log.warning if error.retryable or error.status in range(400, 500) else self._log.error
         tell("request failed", error=error.code, error_message=str(error), retryable=error.retryable)
-        metrics = _metrics("error", error.code)
+        metrics = self._metrics("error", error.code)
         metrics.add_metric("Failures", MetricUnit.Count, 1)
         metrics.flush_metrics()
 
@@ -76,9 +80,8 @@ class Telemetry:
         ]
         self._log.error("unforeseen exception", exception=type(error).__name__, frames=frames)
 
-
-def _metrics(dimension: str | None = None, value: str = "") -> EphemeralMetrics:
-    metrics = EphemeralMetrics(namespace=NAMESPACE, service=SERVICE)
-    if dimension:
-        metrics.add_dimension(dimension, value)
-    return metrics
+    def _metrics(self, dimension: str | None = None, value: str = "") -> EphemeralMetrics:
+        metrics = EphemeralMetrics(namespace=NAMESPACE, service=self._service)
+        if dimension:
+            metrics.add_dimension(dimension, value)
+        return metrics
