@@ -5,6 +5,7 @@ import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 
 import boto3
 from moto.server import ThreadedMotoServer
@@ -43,7 +44,7 @@ class Account:
 
     def session(self) -> boto3.Session:
         """Return a session of the account's owner."""
-        return boto3.Session("local", "local", region_name=REGION)
+        return _session()
 
     def create_bucket(self) -> None:
         """Create the bucket that ``settings`` names."""
@@ -56,6 +57,11 @@ class Account:
         self.session().client("secretsmanager", endpoint_url=self.endpoint).create_secret(
             Name=f"{CREDENTIALS_PREFIX}/{owner}/{credentials_id}", SecretString=json.dumps(secret)
         )
+
+
+@cache
+def _session() -> boto3.Session:
+    return boto3.Session("local", "local", region_name=REGION)
 
 
 @contextmanager

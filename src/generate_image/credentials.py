@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.utilities.parameters import SecretsProvider
 from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from generate_image.deadline import Deadline, DeadlineExceededError
 from generate_image.errors import ConfigurationError, CredentialsError, StorageError
@@ -63,11 +63,9 @@ class CredentialsStore:
         if not fresh and self._clock() < self._missing_until.get(name, 0):
             return None
         try:
-            value = deadline.run(lambda: self._secrets.get(name, max_age=CACHED_SECONDS, force_fetch=fresh))
-        except DeadlineExceededError as error:
-            raise StorageError("Secrets Manager did not answer in time. Try again.") from error
-        except GetParameterError as error:
-            code = _aws_code(error)
+            value = deadline.run(lambda: self._fetch(name, fresh=fresh))
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
             if code in NOT_THERE:
                 self._missing_until[name] = self._clock() + CACHED_SECONDS
                 return None
@@ -76,12 +74,16 @@ class CredentialsStore:
                     f"The function may not read the secret {name} ({code}). Allow its role to, and to use its KMS key."
                 ) from error
             raise StorageError(f"Secrets Manager did not answer ({code}). Try again.") from error
+        except (BotoCoreError, GetParameterError, DeadlineExceededError) as error:
+            raise StorageError(f"Secrets Manager did not answer ({type(error).__name__}). Try again.") from error
         return value if isinstance(value, str) else ""
 
-
-def _aws_code(error: GetParameterError) -> str:
-    cause = error.__cause__ or error.__context__
-    return str(cause.response["Error"]["Code"]) if isinstance(cause, ClientError) else type(cause).__name__
+    def _fetch(self, name: str, *, fresh: bool) -> object:
+        try:
+            return self._secrets.get(name, max_age=CACHED_SECONDS, force_fetch=fresh)
+        except GetParameterError as error:
+            # It wraps whatever went wrong, so that passing and lasting faults look alike.
+            raise error.__context__ or error from None
 
 
 def _parse(text: str, credentials_id: str) -> Credentials:

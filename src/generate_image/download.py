@@ -7,6 +7,7 @@ one, the connection goes to the very address that was checked, and each redirect
 
 import ssl
 from collections.abc import Sequence
+from contextlib import ExitStack, closing
 from ipaddress import ip_address
 from socket import SOCK_STREAM, getaddrinfo
 from tempfile import TemporaryFile
@@ -20,7 +21,7 @@ from urllib3.util import Timeout
 
 from generate_image.deadline import Deadline, DeadlineExceededError
 from generate_image.errors import DownloadError, ProviderResponseError
-from generate_image.pictures import HEAD_BYTES, LARGEST_BYTES, picture_type
+from generate_image.pictures import LARGEST_BYTES
 from generate_image.settings import LOOPBACK_HOSTS
 
 CONNECT_SECONDS = 5.0
@@ -43,7 +44,7 @@ class Downloader:
         """Return a temporary file that holds the picture, at its beginning; it is never whole in memory.
 
         provider_url: the base URL of the provider that gave the URL. Raises DownloadError, after which another try
-        buys nothing, and ProviderResponseError where the URL holds no picture.
+        buys nothing, and ProviderResponseError where the URL holds more than any picture has.
         """
         provider = urlsplit(provider_url)
         try:
@@ -61,12 +62,12 @@ class Downloader:
                 target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
                 headers = {"Host": parts.netloc, "User-Agent": "generate-image/1.0"}
                 response = pool.urlopen("GET", target, headers=headers, redirect=False, preload_content=False)
-                if response.status in REDIRECT_STATUSES and response.headers.get("location"):
+                with closing(response):
+                    if response.status == OK:
+                        return _keep(response)
+                    if response.status not in REDIRECT_STATUSES or not response.headers.get("location"):
+                        raise _refused(f"its host answered HTTP {response.status}")
                     url = urljoin(url, response.headers["location"])
-                    continue
-                if response.status != OK:
-                    raise _refused(f"its host answered HTTP {response.status}")
-                return _keep(response)
         raise _refused(f"it redirects more than {REDIRECTS} times")
 
     def _open(self, parts: SplitResult, provider: SplitResult, deadline: Deadline) -> urllib3.HTTPConnectionPool:
@@ -114,15 +115,17 @@ def _refused(why: str) -> DownloadError:
 
 
 def _keep(response: urllib3.BaseHTTPResponse) -> IO[bytes]:
-    file = TemporaryFile()  # noqa: SIM115  # the caller closes it
-    size = 0
-    for chunk in response.stream(CHUNK_BYTES, decode_content=False):
-        size += len(chunk)
-        if size > LARGEST_BYTES:
-            raise ProviderResponseError(f"The provider's URL holds more than {LARGEST_BYTES} bytes: no such picture.")
-        file.write(chunk)
-    file.seek(0)
-    if picture_type(file.read(HEAD_BYTES)) is None:
-        raise ProviderResponseError("The provider's URL holds no picture (PNG, JPEG or WebP). It may have been billed.")
-    file.seek(0)
-    return file
+    """Return the body in a temporary file, at its beginning."""
+    with ExitStack() as on_error:
+        file = on_error.enter_context(TemporaryFile())
+        size = 0
+        for chunk in response.stream(CHUNK_BYTES, decode_content=False):
+            size += len(chunk)
+            if size > LARGEST_BYTES:
+                raise ProviderResponseError(
+                    f"The provider's URL holds more than {LARGEST_BYTES} bytes: no such picture."
+                )
+            file.write(chunk)
+        file.seek(0)
+        on_error.pop_all()  # the caller closes it
+        return file
