@@ -29,7 +29,7 @@ class ProviderAnswer:
 
     status: int
     headers: Mapping[str, str]
-    content: bytes
+    content: bytes | bytearray
     request_id: str | None
 
     @property
@@ -124,7 +124,7 @@ def _post(url: str, credentials: Credentials, body: _Body, deadline: Deadline) -
                     "been billed.",
                     provider_request_id=request_id,
                 )
-        return ProviderAnswer(response.status_code, response.headers, bytes(content), request_id)
+        return ProviderAnswer(response.status_code, response.headers, content, request_id)
 
 
 def _request_id(headers: Mapping[str, str]) -> str | None:

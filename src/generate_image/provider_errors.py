@@ -125,7 +125,7 @@ class _Refusal:
         return error_class(message, categories=categories, retry_after=retry_after, provider_request_id=request_id)
 
 
-def _error_object(content: bytes) -> Mapping[str, Any]:
+def _error_object(content: bytes | bytearray) -> Mapping[str, Any]:
     """Return the error object of a body that may be anything."""
     try:
         parsed = json.loads(content)
