@@ -1,12 +1,10 @@
 """One request: credentials → record → buy → store → link. The story, from top to bottom."""
 
-import hashlib
-import json
 from contextlib import closing
 from dataclasses import dataclass, replace
 from io import BytesIO
 from typing import IO, Any
-from uuid import uuid4, uuid5
+from uuid import uuid4
 
 from generate_image.answer import answer
 from generate_image.claims import Claims
@@ -21,6 +19,7 @@ from generate_image.errors import (
     ProviderResponseError,
     StorageError,
 )
+from generate_image.identity import image_id, request_hash
 from generate_image.links import PresignedLinks
 from generate_image.openai_images import ImagesApi, Purchase
 from generate_image.picture_details import details_of, to_metadata
@@ -70,15 +69,11 @@ class Generation:
 
     def _claim_of(self, request: ImageRequest, deadline: Deadline) -> Record:
         """Return the record that claims a request for this call."""
-        namespace = self.settings.image_namespace
-        decisive = [request.prompt, request.credentials_id, self.settings.image_models, self.settings.image_quality]
-        # Salted with the stack's GUID: the hash also stands in the picture's metadata, where no prompt may be tried.
-        request_hash = hashlib.sha256(namespace.bytes + json.dumps(decisive).encode()).hexdigest()
         return Record(
             status=Status.STARTED,
             client_id=request.client_id,
-            image_id=str(uuid5(namespace, f"{request.client_id}/{request.idempotency_key}")),
-            request_hash=request_hash,
+            image_id=image_id(request, self.settings),
+            request_hash=request_hash(request, self.settings),
             claimant=str(uuid4()),
             until=round(deadline.at, 3),
             asked={"prompt": request.prompt, **request.passed_through},

@@ -17,7 +17,8 @@ from generate_image.download import Downloader
 from generate_image.errors import ConfigurationError, GenerateImageError
 from generate_image.generation import STORING_SECONDS, Generation
 from generate_image.links import PresignedLinks
-from generate_image.openai_images import SHORTEST_PURCHASE_SECONDS, ImagesApi, longest_prompt
+from generate_image.image_models import longest_prompt
+from generate_image.openai_images import SHORTEST_PURCHASE_SECONDS, ImagesApi
 from generate_image.records import Records
 from generate_image.request import LAMBDA_ANSWER_BYTES, parse_event
 from generate_image.settings import Settings

@@ -18,6 +18,7 @@ from generate_image.errors import (
     ProviderUnavailableError,
     RateLimitedError,
 )
+from generate_image.image_models import is_dall_e, longest_prompt
 from generate_image.provider_connection import ProviderAnswer, post
 from generate_image.provider_errors import NoSuchModelError, to_error
 
@@ -43,16 +44,6 @@ class Purchase:
     seconds: float
     content: bytes | None = None
     url: str | None = None
-
-
-def is_dall_e(model: str) -> bool:
-    """Tell whether a model is spoken to as dall-e-3 was, and as hosts that are compatible with it still are."""
-    return model.startswith("dall-e")
-
-
-def longest_prompt(model: str) -> int:
-    """Return how many characters of prompt a model takes."""
-    return 4_000 if is_dall_e(model) else 32_000
 
 
 class ImagesApi:

@@ -4,16 +4,18 @@ The metadata is what a record is finished from when the call that bought the pic
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from generate_image.openai_images import Purchase
 from generate_image.prices import cost_usd
 from generate_image.storage import StoredPicture
+
+if TYPE_CHECKING:
+    from generate_image.openai_images import Purchase
 
 COUNTS = ("input_tokens", "output_tokens", "total_tokens")
 
 
-def details_of(purchase: Purchase) -> dict[str, Any]:
+def details_of(purchase: "Purchase") -> dict[str, Any]:
     """Return what a record keeps of a purchase; what is not known is left out."""
     return _details(purchase.model, purchase.request_id, purchase.usage, purchase.url)
 

@@ -4,13 +4,15 @@ No line holds a key or a prompt. Metrics are CloudWatch's embedded format, on th
 """
 
 import traceback
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 from generate_image.errors import GenerateImageError
-from generate_image.openai_images import Purchase
+
+if TYPE_CHECKING:
+    from generate_image.openai_images import Purchase
 
 SERVICE = "generate-image"
 NAMESPACE = "GenerateImage"
@@ -36,7 +38,7 @@ class Telemetry:
         """Tell whose request, and which picture, the lines from here on are about."""
         self._log.append_keys(client_id=client_id, image_id=image_id)
 
-    def bought(self, purchase: Purchase, cost_usd: float | None) -> None:
+    def bought(self, purchase: "Purchase", cost_usd: float | None) -> None:
         """Tell of a picture that the provider was paid for."""
         usage = purchase.usage or {}
         self._log.append_keys(model=purchase.model, openai_request_id=purchase.request_id)
