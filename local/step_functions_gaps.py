@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
+from botocore.exceptions import ClientError
 from moto.stepfunctions.parser.api import ExecutionFailedEventDetails, HistoryEventType
 from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import FailureEvent, FailureEventException
 from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name import StatesErrorName
@@ -149,7 +150,8 @@ class MapRunWorker(DistributedItemProcessorWorker):
             failure = {"Error": error.get("error", ""), "Cause": error.get("cause", "")}
             _results_of(record).append({**execution, "Status": "FAILED", **failure})
             if self._too_many_failed():
-                job.job_output = _threshold_exceeded(env)
+                cause = "The specified tolerated failure threshold was exceeded."
+                job.job_output = _failure(env, StatesErrorNameType.StatesExceedToleratedFailureThreshold, cause)
         else:
             output = json.dumps(job.job_output, ensure_ascii=False)
             _results_of(record).append({**execution, "Status": "SUCCEEDED", "Output": output})
@@ -166,7 +168,7 @@ class MapRunWorker(DistributedItemProcessorWorker):
             frame = worker_frame.open_inner_frame()
             self._eval_job(frame, job)
             worker_frame.delete_frame(frame)
-            ends = isinstance(job.job_output, Exception) or self.stopped()
+            ends = isinstance(job.job_output, Exception) or self._stop_signal_received
             following = None if ends else self._job_pool.next_job()
             if following is None:
                 self._env.delete_frame(worker_frame)  # before the last job is closed, as moto does
@@ -180,11 +182,10 @@ def _results_of(record: MapRunRecord) -> list[dict[str, Any]]:
     return results
 
 
-def _threshold_exceeded(env: Environment) -> FailureEventException:
-    name = StatesErrorName(typ=StatesErrorNameType.StatesExceedToleratedFailureThreshold)
-    details = ExecutionFailedEventDetails(
-        error=name.error_name, cause="The specified tolerated failure threshold was exceeded"
-    )
+def _failure(env: Environment, kind: StatesErrorNameType, cause: str) -> FailureEventException:
+    """Return what ends a Map Run under one of Step Functions' own names."""
+    name = StatesErrorName(typ=kind)
+    details = ExecutionFailedEventDetails(error=name.error_name, cause=cause)
     return FailureEventException(
         FailureEvent(
             env=env,
@@ -199,10 +200,16 @@ def _read_list(env: Environment, resource_runtime_part: object, state_credential
     """Read a list; JSON Lines become the JSON array that moto reads."""
     del state_credentials
     parameters = env.stack.pop()
-    response = _s3(resource_runtime_part).get_object(**parameters)
-    content = response["Body"].read().decode()
-    if parameters["Key"].endswith(".jsonl"):
-        content = f"[{','.join(line for line in content.splitlines() if line.strip())}]"
+    key = parameters["Key"]
+    try:
+        content = _s3(resource_runtime_part).get_object(**parameters)["Body"].read().decode()
+        if key.endswith(".jsonl"):
+            content = json.dumps([json.loads(line) for line in content.splitlines() if line.strip()])
+        elif key.endswith(".json"):
+            json.loads(content)
+    except (ClientError, ValueError) as error:
+        cause = f"The list {key} could not be read: {error}"
+        raise _failure(env, StatesErrorNameType.StatesItemReaderFailed, cause) from error
     env.stack.append(content)
 
 
