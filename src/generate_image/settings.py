@@ -32,6 +32,11 @@ class Settings:
     when_outcome_unknown: WhenOutcomeUnknown = "fail"
     download_url_seconds: int = 3600
 
+    state_machine_arn: str = ""
+    """What the HTTP API starts; without one, it buys in place."""
+    jwt_client_claim: str = ""
+    """The claim of a token that names its client; without one, API Gateway's own authorization is all there is."""
+
     @classmethod
     def from_mapping(cls, environ: Mapping[str, str]) -> "Settings":
         """Return the settings in ``environ``; an empty value counts as none.
@@ -114,6 +119,8 @@ def _link_seconds(text: str) -> int:
 
 _REQUIRED = frozenset({"IMAGE_BUCKET", "IMAGE_NAMESPACE"})
 _PARSERS: Mapping[str, Callable[[str], object]] = {
+    "STATE_MACHINE_ARN": _matching(r"arn:[\w-]+:states:[\w-]+:[0-9]{12}:stateMachine:[\w-]{1,80}", "a state machine's ARN"),
+    "JWT_CLIENT_CLAIM": _matching(r"[\w:./-]{1,128}", "the name of a claim, such as client_id"),
     "IMAGE_BUCKET": _matching(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", "the name of an S3 bucket"),
     "IMAGE_NAMESPACE": _guid,
     "CREDENTIALS_PREFIX": _matching(r"[\w+=.@-]+(/[\w+=.@-]+)*", "a path of names such as generate-image"),

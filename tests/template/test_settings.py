@@ -15,6 +15,7 @@ POWERTOOLS = {
     "POWERTOOLS_METRICS_NAMESPACE",
     "POWERTOOLS_SERVICE_NAME",
 }
+OF_THE_API = {"JWT_CLIENT_CLAIM", "STATE_MACHINE_ARN"}
 OTHER_VALUES = {
     "CREDENTIALS_PREFIX": "flows/images",
     "DOWNLOAD_HOSTS": ".blob.core.windows.net,pictures.example",
@@ -40,7 +41,7 @@ def parameter_of(setting: str) -> tuple[str, dict[str, Any]]:
 def test_every_setting_and_no_other_is_in_the_environment() -> None:
     settings = {field.name.upper() for field in fields(Settings)}
 
-    assert set(environment()) == settings | POWERTOOLS
+    assert set(environment()) == settings - OF_THE_API | POWERTOOLS
 
 
 def test_defaults_of_the_template_are_those_of_the_code() -> None:
@@ -52,7 +53,7 @@ def test_defaults_of_the_template_are_those_of_the_code() -> None:
 def test_every_setting_but_the_bucket_is_a_parameter() -> None:
     settings = {field.name.upper() for field in fields(Settings)}
 
-    assert set(OTHER_VALUES) == settings - {"IMAGE_BUCKET"}
+    assert set(OTHER_VALUES) == settings - OF_THE_API - {"IMAGE_BUCKET"}
 
 
 @pytest.mark.parametrize("setting", OTHER_VALUES)
