@@ -119,7 +119,9 @@ def _link_seconds(text: str) -> int:
 
 _REQUIRED = frozenset({"IMAGE_BUCKET", "IMAGE_NAMESPACE"})
 _PARSERS: Mapping[str, Callable[[str], object]] = {
-    "STATE_MACHINE_ARN": _matching(r"arn:[\w-]+:states:[\w-]+:[0-9]{12}:stateMachine:[\w-]{1,80}", "a state machine's ARN"),
+    "STATE_MACHINE_ARN": _matching(
+        r"arn:[\w-]+:states:[\w-]+:[0-9]{12}:stateMachine:[\w-]{1,80}", "a state machine's ARN"
+    ),
     "JWT_CLIENT_CLAIM": _matching(r"[\w:./-]{1,128}", "the name of a claim, such as client_id"),
     "IMAGE_BUCKET": _matching(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", "the name of an S3 bucket"),
     "IMAGE_NAMESPACE": _guid,
