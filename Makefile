@@ -2,6 +2,7 @@
 
 EVENT ?= events/direct.json
 ARCHITECTURE ?= x86_64
+BUILD ?= .aws-sam/build
 
 # Make would expand a `$` in a prompt, and a shell its quotes: both values travel untouched, in the environment.
 override EVENT := $(value EVENT)
@@ -44,18 +45,18 @@ lint: .venv/.test .venv-sam/.installed ## Only the linters: ruff, mypy, sam vali
 
 .PHONY: build
 build: .venv-sam/.installed ## Build the artifact that `sam deploy` uploads: ARCHITECTURE=arm64 for Graviton
-	@ARCHITECTURE=$(ARCHITECTURE) $(SAM) build --parameter-overrides Architecture=$(ARCHITECTURE)
+	@ARCHITECTURE=$(ARCHITECTURE) $(SAM) build --build-dir '$(BUILD)' --parameter-overrides Architecture=$(ARCHITECTURE)
 
 .PHONY: lock
 lock: .venv-lock/.installed ## Pin the requirements again: LOCK_OPTIONS=--upgrade takes the newest
-	@cd requirements && for name in runtime local test sam checkov lock; do \
+	@cd requirements && for name in runtime runtime-client local test sam checkov lock; do \
 	  case $$name in runtime) output=../src/requirements.txt ;; *) output=$$name.txt ;; esac; \
 	  echo "$$name.in" >&2; ../$(LOCK) $$name.in --output-file $$output >/dev/null || exit 1; \
 	done
 
 .PHONY: clean
 clean: ## Remove everything that make made
-	@rm -rf .venv .venv-sam .venv-checkov .venv-lock .aws-sam .mypy_cache .ruff_cache .pytest_cache .hypothesis out
+	@rm -rf .venv .venv-sam .venv-runtime-client .venv-checkov .venv-lock .aws-sam .mypy_cache .ruff_cache .pytest_cache .hypothesis out
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # --- Set-up, done again only when a requirements file changes -------------------------------------------------------
@@ -69,6 +70,13 @@ clean: ## Remove everything that make made
 .venv/.test: .venv/.run requirements/test.txt
 	@echo 'Installing what `make test` needs into .venv (once) …' >&2
 	@$(PYTHON) -m pip install $(PIP_OPTIONS) -r requirements/test.txt >&2
+	@touch $@
+
+# The artifact's own Python: what runs it in its tests runs it as Lambda does.
+.venv-runtime-client/.installed: requirements/runtime-client.txt
+	@python=$$($(MAKE) --silent --directory src python313) && "$$python" -m venv --clear $(@D) >&2
+	@echo 'Installing $< into $(@D) (once) …' >&2
+	@$(@D)/bin/python -m pip install $(PIP_OPTIONS) -r $< >&2
 	@touch $@
 
 .venv-%/.installed: requirements/%.txt
