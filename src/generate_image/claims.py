@@ -105,7 +105,7 @@ class Claims:
                 retry_after=max(1.0, min(record.until - self._clock(), LONGEST_RETRY_AFTER_SECONDS)),
             )
         if record.status is Status.GENERATED:
-            return None
+            return self._found(record, deadline)  # it may be in S3 and its URL dead, which only a download would show
         unknown = OutcomeUnknownError(
             "The call that was buying this picture ended without telling what came of it: it may have been billed. "
             "Only a new idempotency key buys another."
@@ -114,12 +114,19 @@ class Claims:
 
     def _after_unknown(self, record: Record, error: OutcomeUnknownError, deadline: Deadline) -> Record | None:
         """Look whether the picture reached S3 after all, and settle the record by that."""
-        found = self._pictures.find(record.client_id, record.image_id, deadline)
-        if found is not None and found.metadata.get("request-hash") == record.request_hash:
-            stored = replace(record, status=Status.STORED, error={}, picture=details_found(found))
-            return self.settle(stored, record, deadline)
+        stored = self._found(record, deadline)
+        if stored is not None:
+            return stored
         if self._when_outcome_unknown == "buy-again":
             return None
         if record.status is not Status.FAILED:
             self.fail(error, record, deadline)
         raise error
+
+    def _found(self, record: Record, deadline: Deadline) -> Record | None:
+        """Return the record, settled as stored, where its picture is in S3; else None."""
+        found = self._pictures.find(record.client_id, record.image_id, deadline)
+        if found is None or found.metadata.get("request-hash") != record.request_hash:
+            return None
+        picture = {**details_found(found), **record.picture}
+        return self.settle(replace(record, status=Status.STORED, error={}, picture=picture), record, deadline)

@@ -1,0 +1,123 @@
+"""Every way in which one request and its replays can be disturbed once or twice, and what must hold in each.
+
+A schedule is one request, served and replayed three times: at once (its first call may still be at work), and twice
+when its time is over. Faults strike the first run and the first two replays; nothing strikes the last.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from generate_image.errors import BY_CODE, DownloadError, OutcomeUnknownError
+from tests.bought_once.faults import KINDS, Fault, KilledError, Kind
+from tests.bought_once.provider import CountingProvider
+from tests.bought_once.world import Change, End, World
+
+REPLAYS = 3
+DISTURBED = 3
+"""So many invocations, of 1 + REPLAYS, can be disturbed."""
+
+
+def run(
+    provider: CountingProvider,
+    faults: Sequence[Fault] = (),
+    *,
+    by_url: bool,
+    environ: dict[str, str] | None = None,
+    change: Change | None = None,
+) -> World:
+    """Serve one request, and replay it, while these faults strike."""
+    world = World(provider, faults, by_url=by_url, environ=environ or {}, change=change)
+    world.invoke()
+    world.invoke()
+    for _ in range(REPLAYS - 1):
+        world.invoke(late=True)
+    return world
+
+
+def violations(world: World) -> list[str]:
+    """Return what of the promise did not hold; nothing, where all of it did."""
+    last = world.ends[-1]
+    found = []
+    if not world.faults and not world.ends[0].answer:
+        found.append(f"nothing struck, and it ended in {world.ends[0].error!r}")
+    if len(world.provider.billed) > 1:
+        found.append(f"billed {len(world.provider.billed)} times")
+    if not last.undisturbed and last.faults != (Kind.GONE,):
+        raise AssertionError("nothing strikes the last replay, or the checks below prove nothing")
+    for number, end in enumerate(world.ends):
+        found += [f"invocation {number}: {problem}" for problem in _problems(end, world)]
+    answers = [_lasting(end.answer) for end in world.ends if end.answer]
+    if any(answer != answers[0] for answer in answers):
+        found.append("two answers differ")
+    return found
+
+
+def _problems(end: End, world: World) -> Iterator[str]:
+    if end.died != isinstance(end.error, KilledError):
+        yield f"died is {end.died}, and what came out is {end.error!r}"
+    if end.error and not end.died and type(end.error) is not BY_CODE.get(type(end.error).__name__):
+        yield f"ended in {end.error!r}, which has no name"
+    if end.answer:
+        key = end.answer["_meta_"]["key"]
+        if world.pictures().get(key) not in world.provider.billed:
+            yield "the answer leads to no picture that was bought"
+    if not end.late or set(end.faults) - {Kind.GONE}:
+        return
+    # Nobody is at work any more and nothing passing strikes: what is true must be found out and told, for good.
+    if end.was_stored and not end.answer:
+        yield f"the picture was in S3, and was not found: {end.error!r}"
+    gone = isinstance(end.error, DownloadError) and Kind.GONE in end.faults
+    if end.status not in {"stored", "failed"} and not gone:
+        yield f"the record is left {end.status}"
+    if not (end.answer or isinstance(end.error, OutcomeUnknownError) or gone):
+        yield f"ended in {end.error!r}"
+
+
+def _lasting(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of an answer stays the same on every replay."""
+    data = {name: value for name, value in answer["data"].items() if name not in {"imageUrl", "urlPath"}}
+    fresh = {"url_expires_at", "replayed"}
+    meta = {name: value for name, value in answer["_meta_"].items() if name not in fresh}
+    return {**answer, "data": data, "_meta_": meta}
+
+
+@dataclass
+class Report:
+    """What came of many schedules. ends: how often the last replay ended in what."""
+
+    schedules: int = 0
+    ends: Counter[str] = field(default_factory=Counter)
+    violations: list[str] = field(default_factory=list)
+
+    def add(self, world: World) -> None:
+        self.schedules += 1
+        last = world.ends[-1]
+        self.ends["picture" if last.answer else type(last.error).__name__] += 1
+        told = "; ".join(f"{fault.invocation}.{fault.position} {fault.kind}" for fault in world.faults)
+        self.violations += [f"[{told}] {violation}" for violation in violations(world)]
+
+
+def check(provider: CountingProvider, *, by_url: bool, pairs: bool = True, change: Change | None = None) -> Report:
+    """Run every schedule with one fault, and with a second one after it."""
+    report = Report()
+    plain = run(provider, by_url=by_url, change=change)
+    report.add(plain)
+    for first in following(plain, None):
+        world = run(provider, [first], by_url=by_url, change=change)
+        report.add(world)
+        for second in following(world, first) if pairs else ():
+            report.add(run(provider, [first, second], by_url=by_url, change=change))
+    return report
+
+
+def following(world: World, after: Fault | None) -> Iterator[Fault]:
+    """Return every fault that can strike a call that was made in this world after ``after``."""
+    for invocation, end in enumerate(world.ends[:DISTURBED]):
+        for position, name in enumerate(end.calls):
+            here = (invocation, position)
+            if after and here < (after.invocation, after.position + (after.kind is not Kind.UNREACHABLE)):
+                continue
+            for kind in KINDS[name]:
+                yield Fault(*here, kind)
