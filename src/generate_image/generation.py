@@ -20,7 +20,7 @@ from generate_image.errors import (
     StorageError,
 )
 from generate_image.identity import image_id, request_hash
-from generate_image.links import PresignedLinks
+from generate_image.links import Links
 from generate_image.openai_images import ImagesApi, Purchase
 from generate_image.picture_details import details_of, to_metadata
 from generate_image.pictures import HEAD_BYTES, picture_type
@@ -44,7 +44,7 @@ class Generation:
     images: ImagesApi
     downloader: Downloader
     pictures: PictureStore
-    links: PresignedLinks
+    links: Links
     telemetry: Telemetry
     storing_seconds: float = STORING_SECONDS
 
@@ -56,6 +56,7 @@ class Generation:
         claim = self._claim_of(request, deadline)
         self.telemetry.identify(client_id=request.client_id, image_id=claim.image_id)
         credentials = self.credentials.read(request.client_id, request.credentials_id, deadline)
+        self.links.prepare(deadline)
         record = self.claims.take(claim, deadline)
         replayed = record.status is not Status.STARTED
         if record.status is Status.STARTED:
@@ -64,7 +65,7 @@ class Generation:
             record = self._download_and_store(record, credentials, deadline)
         if replayed:
             self.telemetry.replayed(record.picture["key"])
-        link = self.links.link(record.picture["key"])
+        link = self.links.link(record.picture["key"], record.picture["stored_at"])
         return answer(record, link, self.settings.image_bucket, request.passed_through, replayed=replayed)
 
     def _claim_of(self, request: ImageRequest, deadline: Deadline) -> Record:
@@ -144,11 +145,12 @@ class Generation:
             raise error
         key = object_key(record.client_id, record.image_id, kind.extension)
         metadata = to_metadata(record.request_hash, record.picture)
+        stored_at = int(deadline.clock())
         try:
-            self.pictures.put(StoredPicture(key, kind.content_type, metadata), content, deadline)
+            self.pictures.put(StoredPicture(key, kind.content_type, stored_at, metadata), content, deadline)
         except StorageError:
             self.claims.give_up_hold(over, deadline)
             raise
         self.telemetry.stored(key)
-        picture = {**record.picture, "key": key, "content_type": kind.content_type}
+        picture = {**record.picture, "key": key, "content_type": kind.content_type, "stored_at": stored_at}
         return self.claims.settle(replace(record, status=Status.STORED, picture=picture), over, deadline)

@@ -13,10 +13,10 @@ from botocore.config import Config
 from generate_image.claims import Claims
 from generate_image.credentials import CredentialsStore
 from generate_image.deadline import Deadline, LambdaContext
+from generate_image.delivery import links_for
 from generate_image.download import Downloader
 from generate_image.errors import ConfigurationError, GenerateImageError
 from generate_image.generation import STORING_SECONDS, Generation
-from generate_image.links import PresignedLinks
 from generate_image.image_models import longest_prompt
 from generate_image.openai_images import SHORTEST_PURCHASE_SECONDS, ImagesApi
 from generate_image.records import Records
@@ -58,7 +58,7 @@ class Handler:
         self._telemetry = telemetry
         self._clock = clock
         self._longest_prompt = max(map(longest_prompt, settings.image_models))
-        pictures = PictureStore(s3, settings.image_bucket, sleep=sleep)
+        pictures = PictureStore(s3, settings.image_bucket, settings.picture_retention_days, sleep=sleep)
         records = Records(s3, settings.image_bucket, clock=clock, sleep=sleep)
         self._generation = Generation(
             settings=settings,
@@ -75,7 +75,7 @@ class Handler:
             ),
             downloader=Downloader(settings.download_hosts),
             pictures=pictures,
-            links=PresignedLinks(s3, settings.image_bucket, settings.download_url_seconds),
+            links=links_for(settings, s3, secrets, clock=clock),
             telemetry=telemetry,
             storing_seconds=storing_seconds,
         )

@@ -37,7 +37,7 @@ def details_found(picture: StoredPicture) -> dict[str, Any]:
     known = {name: int(count) for name, count in counts.items() if count.isdecimal()}
     usage = known if len(known) == len(counts) else None
     details = _details(metadata["model"], metadata.get("openai-request-id"), usage, None)
-    return details | {"key": picture.key, "content_type": picture.content_type}
+    return details | {"key": picture.key, "content_type": picture.content_type, "stored_at": picture.stored_at}
 
 
 def _details(model: str, request_id: str | None, usage: Mapping[str, int] | None, url: str | None) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Literal, get_args
 from urllib.parse import urlsplit
@@ -12,6 +13,8 @@ from generate_image.errors import ConfigurationError
 WhenOutcomeUnknown = Literal["fail", "buy-again"]
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
+LONGEST_PRESIGNED_SECONDS = 3600
+"""A link signed by a role dies with the role's session: docs/decisions/0006-links.md."""
 QUALITIES = ("low", "medium", "high", "xhigh", "max")
 
 
@@ -30,7 +33,16 @@ class Settings:
     download_hosts: tuple[str, ...] = ()
     """Host names, or ``.suffixes`` of them, that pictures may be fetched from besides the provider's own."""
     when_outcome_unknown: WhenOutcomeUnknown = "fail"
+    picture_retention_days: int = 7
+    """After which the bucket's lifecycle rule deletes a picture."""
     download_url_seconds: int = 3600
+    """How long a link's signature holds."""
+    cloudfront_domain: str = ""
+    """The distribution in front of the bucket; without one, links lead to the bucket itself."""
+    cloudfront_key_pair_id: str = ""
+    """CloudFront's id of the public key that links are signed for; without one, they are open."""
+    cloudfront_private_key_secret: str = ""
+    """The secret that holds the private key, as PEM text."""
 
     state_machine_arn: str = ""
     """What the HTTP API starts; without one, it buys in place."""
@@ -53,6 +65,7 @@ class Settings:
                 values[name.lower()] = parse(text)
             except ValueError as error:
                 problems.append({"field": name, "problem": f"must be {error}"})
+        problems += _contradictions({name for name in _PARSERS if environ.get(name, "").strip()}, values)
         if problems:
             listed = "; ".join(f"{problem['field']} {problem['problem']}" for problem in problems)
             raise ConfigurationError(f"The function's settings are wrong. {listed}.", errors=problems)
@@ -110,14 +123,32 @@ def _base_url(text: str) -> str:
     return text.rstrip("/")
 
 
-def _link_seconds(text: str) -> int:
-    shortest, longest = 60, 3600  # a link signed by a role dies with the role's session: docs/decisions/0006-links.md
-    if not (text.isascii() and text.isdigit() and shortest <= int(text) <= longest):
-        raise ValueError(f"a whole number of seconds from {shortest} to {longest}")
-    return int(text)
+def _whole_number(shortest: int, longest: int, unit: str) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,9}", text) or not shortest <= int(text) <= longest:
+            raise ValueError(f"a whole number of {unit} from {shortest} to {longest}")
+        return int(text)
+
+    return parse
+
+
+def _contradictions(given: AbstractSet[str], values: Mapping[str, object]) -> list[dict[str, str]]:
+    """Return the problems of settings that are each right and do not go together. given: the names that are set."""
+    problems = []
+    if given & _SIGNING:
+        problems = [
+            {"field": name, "problem": f"must be set where {' or '.join(sorted(given & _SIGNING))} is"}
+            for name in sorted({"CLOUDFRONT_DOMAIN", *_SIGNING} - given)
+        ]
+    seconds = values.get("download_url_seconds", 0)
+    if isinstance(seconds, int) and seconds > LONGEST_PRESIGNED_SECONDS and not given & _SIGNING:
+        problem = f"must be at most {LONGEST_PRESIGNED_SECONDS} where links are not signed with CLOUDFRONT_KEY_PAIR_ID"
+        problems.append({"field": "DOWNLOAD_URL_SECONDS", "problem": problem})
+    return problems
 
 
 _REQUIRED = frozenset({"IMAGE_BUCKET", "IMAGE_NAMESPACE"})
+_SIGNING = frozenset({"CLOUDFRONT_KEY_PAIR_ID", "CLOUDFRONT_PRIVATE_KEY_SECRET"})
 _PARSERS: Mapping[str, Callable[[str], object]] = {
     "STATE_MACHINE_ARN": _matching(
         r"arn:[\w-]+:states:[\w-]+:[0-9]{12}:stateMachine:[\w-]{1,80}", "a state machine's ARN"
@@ -131,5 +162,9 @@ _PARSERS: Mapping[str, Callable[[str], object]] = {
     "OPENAI_BASE_URL": _base_url,
     "DOWNLOAD_HOSTS": _list_of(r"\.?[\w-]+(\.[\w-]+)*", "a comma-separated list of host names or .suffixes"),
     "WHEN_OUTCOME_UNKNOWN": _one_of(*get_args(WhenOutcomeUnknown)),
-    "DOWNLOAD_URL_SECONDS": _link_seconds,
+    "PICTURE_RETENTION_DAYS": _whole_number(1, 3650, "days"),
+    "DOWNLOAD_URL_SECONDS": _whole_number(60, 604_800, "seconds"),
+    "CLOUDFRONT_DOMAIN": _matching(r"[a-z0-9-]+(\.[a-z0-9-]+)+", "a host name such as d111111abcdef8.cloudfront.net"),
+    "CLOUDFRONT_KEY_PAIR_ID": _matching(r"[A-Z0-9]{1,64}", "the id of a public key such as K2JCJMDEHXQW5F"),
+    "CLOUDFRONT_PRIVATE_KEY_SECRET": _matching(r"[\w/+=.@-]{1,512}", "the name of a secret"),
 }

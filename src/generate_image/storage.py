@@ -1,7 +1,9 @@
 """The pictures in S3."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -12,28 +14,36 @@ from generate_image.pictures import PICTURE_TYPES
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import HeadObjectOutputTypeDef
 
 ATTEMPTS = 3
 BACKOFF_SECONDS = 1.0
+DAY_SECONDS = 86_400
 NOT_ALLOWED = frozenset({"403", "AccessDenied", "NoSuchBucket", "InvalidAccessKeyId", "SignatureDoesNotMatch"})
 NO_SUCH_KEY = frozenset({"404", "NoSuchKey", "NotFound"})
 
 
 @dataclass(frozen=True, slots=True)
 class StoredPicture:
-    """A picture that lies in S3. metadata: what was kept beside it when it was put."""
+    """A picture that lies in S3.
+
+    stored_at: seconds since the epoch. metadata: what was kept beside it when it was put.
+    """
 
     key: str
     content_type: str
+    stored_at: float
     metadata: Mapping[str, str]
 
 
 class PictureStore:
     """Keeps pictures under ``temporal/cli_<client_id>/<image_id>`` and finds them again."""
 
-    def __init__(self, client: "S3Client", bucket: str, *, sleep: Callable[[float], None]) -> None:
+    def __init__(self, client: "S3Client", bucket: str, retention_days: int, *, sleep: Callable[[float], None]) -> None:
+        """retention_days: after which the bucket's lifecycle rule deletes a picture."""
         self._client = client
         self.bucket = bucket
+        self._retention_days = retention_days
         self._sleep = sleep
 
     def put(self, picture: StoredPicture, content: bytes | IO[bytes], deadline: Deadline) -> None:
@@ -57,6 +67,8 @@ class PictureStore:
             Key=picture.key,
             Body=content,
             ContentType=picture.content_type,
+            # A moment, not an age: a cache that fetched the picture on its last day forgets it that day.
+            Expires=datetime.fromtimestamp(end_of_lifetime(picture.stored_at, self._retention_days), UTC),
             Metadata=dict(picture.metadata),
         )
 
@@ -68,14 +80,15 @@ class PictureStore:
         """Return the picture of that id, of whichever type. Raises StorageError."""
         for picture_type in PICTURE_TYPES:
             key = object_key(client_id, image_id, picture_type.extension)
-            metadata = self._head(key, deadline)
-            if metadata is not None:
-                return StoredPicture(key, picture_type.content_type, metadata)
+            head = self._head(key, deadline)
+            if head is not None:
+                stored_at = head["LastModified"].timestamp()
+                return StoredPicture(key, picture_type.content_type, stored_at, head["Metadata"])
         return None
 
-    def _head(self, key: str, deadline: Deadline) -> Mapping[str, str] | None:
+    def _head(self, key: str, deadline: Deadline) -> "HeadObjectOutputTypeDef | None":
         try:
-            return deadline.run(lambda: self._client.head_object(Bucket=self.bucket, Key=key))["Metadata"]
+            return deadline.run(lambda: self._client.head_object(Bucket=self.bucket, Key=key))
         except ClientError as error:
             if error.response["Error"]["Code"] in NO_SUCH_KEY:
                 return None
@@ -87,6 +100,15 @@ class PictureStore:
 def object_key(client_id: str, image_id: str, extension: str) -> str:
     """Return the key of a picture (``.png``) or of its record (``.json``)."""
     return f"temporal/cli_{client_id}/{image_id}{extension}"
+
+
+def end_of_lifetime(stored_at: float, retention_days: int) -> int:
+    """Return from when S3 may delete what it took at ``stored_at``; both in seconds since the epoch.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/intro-lifecycle-rules.html#intro-lifecycle-rules-number-of-days:
+    the days are added, and the sum is rounded up to the next midnight UTC.
+    """
+    return math.ceil(stored_at / DAY_SECONDS + retention_days) * DAY_SECONDS
 
 
 def storage_error(what: str, error: Exception) -> StorageError | ConfigurationError:

@@ -21,7 +21,9 @@ PSEUDO_PARAMETERS = {
     "AWS::StackId": f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/generate-image/{STACK_UUID}",
     "AWS::StackName": "generate-image",
 }
+CODE = {"AWS::Serverless::Function": "CodeUri", "AWS::Serverless::LayerVersion": "ContentUri"}
 ARNS = {
+    "AWS::CloudFront::Function": f"arn:aws:cloudfront::{ACCOUNT}:function/{{name}}",
     "AWS::IAM::Role": f"arn:aws:iam::{ACCOUNT}:role/{{name}}",
     "AWS::Lambda::Function": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{{name}}",
     "AWS::Logs::LogGroup": f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{{name}}:*",
@@ -57,8 +59,8 @@ def deploy(**parameters: str) -> Stack:
     """Return the stack that these parameters make; the others have their defaults."""
     template = parse_template()
     for resource in template["Resources"].values():
-        if resource["Type"] == "AWS::Serverless::Function":
-            resource["Properties"]["CodeUri"] = "s3://artifacts/generate-image.zip"  # as `sam deploy` does
+        if resource["Type"] in CODE:
+            resource["Properties"][CODE[resource["Type"]]] = "s3://artifacts/generate-image.zip"  # as `sam deploy` does
     translator = Translator({}, Parser(), boto_session=boto3.Session(region_name=REGION))
     template = translator.translate(template, {})
     unknown = parameters.keys() - template["Parameters"].keys()
@@ -66,14 +68,26 @@ def deploy(**parameters: str) -> Stack:
         raise KeyError(f"No such parameters: {unknown}")
     defaults = {name: str(parameter["Default"]) for name, parameter in template["Parameters"].items()}
     resolver = _Resolver(template, PSEUDO_PARAMETERS | defaults | parameters)
-    return Stack(resolver.resolve(template["Resources"]), resolver.resolve(template["Outputs"]))
+    return Stack(resolver.resolve_section("Resources"), resolver.resolve_section("Outputs"))
 
 
 class _Resolver:
     def __init__(self, template: dict[str, Any], parameters: dict[str, str]) -> None:
+        self._template = template
         self._resources = template["Resources"]
         self._conditions = template.get("Conditions", {})
         self._parameters = parameters
+
+    def resolve_section(self, section: str) -> dict[str, Any]:
+        """Return the section's entries, without those whose condition does not hold."""
+        return {
+            name: self.resolve(entry)
+            for name, entry in self._template[section].items()
+            if "Condition" not in entry or self._holds(entry["Condition"])
+        }
+
+    def _holds(self, condition: str) -> bool:
+        return bool(self.resolve(self._conditions[condition]))
 
     def resolve(self, value: Any) -> Any:  # noqa: ANN401  # a template's values are of any type
         if isinstance(value, list):
@@ -90,20 +104,20 @@ class _Resolver:
     def _call(self, name: str, argument: Any) -> Any:  # noqa: ANN401  # likewise
         result: Any
         match name, argument:
-            case "Ref", "AWS::NoValue":
-                result = _NO_VALUE
             case "Ref", _:
-                result = self._parameters[argument] if argument in self._parameters else self._physical_name(argument)
-            case "Fn::GetAtt", [logical_id, "Arn"]:
-                result = self._arn(logical_id)
+                result = self._reference(argument)
+            case "Fn::GetAtt", [logical_id, attribute]:
+                result = self._attribute(logical_id, attribute)
             case "Fn::Sub", str():
                 result = re.sub(r"\$\{([^}]+)\}", lambda found: self._substitute(found[1]), argument)
             case "Fn::If", [condition, then, otherwise]:
-                result = self.resolve(then if self.resolve(self._conditions[condition]) else otherwise)
+                result = self.resolve(then if self._holds(condition) else otherwise)
             case "Fn::Equals", [left, right]:
                 result = str(self.resolve(left)) == str(self.resolve(right))
             case "Fn::Not", [condition]:
                 result = not self.resolve(condition)
+            case "Fn::And", conditions:
+                result = all(map(self.resolve, conditions))
             case "Fn::Select", [index, items]:
                 result = self.resolve(items)[int(index)]
             case "Fn::Split", [separator, text]:
@@ -111,6 +125,20 @@ class _Resolver:
             case _:
                 raise NotImplementedError(f"{name}: {argument}")
         return result
+
+    def _reference(self, name: str) -> Any:  # noqa: ANN401  # _NO_VALUE, a text or a list
+        if name == "AWS::NoValue":
+            return _NO_VALUE
+        if name not in self._parameters:
+            return self._physical_name(name)
+        declared = self._template["Parameters"].get(name, {})
+        value = self._parameters[name]
+        return value.split(",") if declared.get("Type") == "CommaDelimitedList" else value
+
+    def _attribute(self, logical_id: str, attribute: str) -> str:
+        if attribute.lower().endswith("arn"):
+            return self._arn(logical_id)
+        return f"{attribute}-of-{self._physical_name(logical_id)}.example".lower()
 
     def _substitute(self, reference: str) -> str:
         logical_id, _, attribute = reference.partition(".")

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 
+from generate_image.errors import ConfigurationError
 from generate_image.settings import QUALITIES, Settings
 from tests.template.stack import STACK_UUID, deploy, parse_template
 
@@ -24,7 +25,14 @@ OTHER_VALUES = {
     "IMAGE_NAMESPACE": "5a1c7f0e-8f1b-4a57-9d0e-3f2b1c0d9e8f",
     "IMAGE_QUALITY": "high",
     "OPENAI_BASE_URL": "https://images.example/v1",
+    "PICTURE_RETENTION_DAYS": "30",
     "WHEN_OUTCOME_UNKNOWN": "buy-again",
+}
+CLOUDFRONT = {"CLOUDFRONT_DOMAIN", "CLOUDFRONT_KEY_PAIR_ID", "CLOUDFRONT_PRIVATE_KEY_SECRET"}
+SIGNED = {
+    "Delivery": "cloudfront-signed",
+    "CloudfrontKeyPairIds": "K2JCJMDEHXQW5F,K1OLDOLDOLDOLD",
+    "CloudfrontPrivateKeySecret": "2026-11",
 }
 
 
@@ -50,10 +58,39 @@ def test_defaults_of_the_template_are_those_of_the_code() -> None:
     )
 
 
-def test_every_setting_but_the_bucket_is_a_parameter() -> None:
+def test_every_setting_but_the_bucket_and_those_of_delivery_is_a_parameter() -> None:
     settings = {field.name.upper() for field in fields(Settings)}
 
-    assert set(OTHER_VALUES) == settings - OF_THE_API - {"IMAGE_BUCKET"}
+    assert set(OTHER_VALUES) == settings - OF_THE_API - {"IMAGE_BUCKET"} - CLOUDFRONT
+
+
+@pytest.mark.parametrize(
+    ("parameters", "domain", "key_pair_id", "secret"),
+    [
+        ({}, "", "", ""),
+        ({"Delivery": "cloudfront"}, "domainname-of-downloaddistribution.example", "", ""),
+        (
+            {"Delivery": "cloudfront", "DownloadDomain": "pictures.example", "DownloadCertificateArn": "arn:…"},
+            "pictures.example",
+            "",
+            "",
+        ),
+        (
+            SIGNED,
+            "domainname-of-downloaddistribution.example",
+            "K2JCJMDEHXQW5F",
+            "generate-image/cloudfront/2026-11",
+        ),
+    ],
+)
+def test_delivery_decides_the_settings_of_cloudfront(
+    parameters: dict[str, str], domain: str, key_pair_id: str, secret: str
+) -> None:
+    settings = Settings.from_mapping(environment(**parameters))
+
+    assert settings.cloudfront_domain == domain
+    assert settings.cloudfront_key_pair_id == key_pair_id
+    assert settings.cloudfront_private_key_secret == secret
 
 
 @pytest.mark.parametrize("setting", OTHER_VALUES)
@@ -79,7 +116,19 @@ def test_choices_are_those_of_the_code() -> None:
 def test_a_link_s_life_has_the_bounds_of_the_code(bound: str) -> None:
     seconds = parameter_of("DOWNLOAD_URL_SECONDS")[1][bound]
 
-    assert Settings.from_mapping(environment(DownloadUrlSeconds=str(seconds))).download_url_seconds == seconds
+    settings = Settings.from_mapping(environment(DownloadUrlSeconds=str(seconds), **SIGNED))
+
+    assert settings.download_url_seconds == seconds
+    beyond = seconds + (1 if bound == "MaxValue" else -1)
+    with pytest.raises(ConfigurationError):
+        Settings.from_mapping(environment(DownloadUrlSeconds=str(beyond), **SIGNED))
+
+
+@pytest.mark.parametrize("bound", ["MinValue", "MaxValue"])
+def test_a_picture_s_life_has_the_bounds_of_the_code(bound: str) -> None:
+    days = parameter_of("PICTURE_RETENTION_DAYS")[1][bound]
+
+    assert Settings.from_mapping(environment(PictureRetentionDays=str(days))).picture_retention_days == days
 
 
 @pytest.mark.parametrize(
