@@ -26,6 +26,10 @@ help: ## List the commands
 run: .venv/.run ## Make one picture: EVENT=events/other.json, PROMPT="another prompt"; OPENAI_API_KEY=… buys it from OpenAI
 	@PYTHONPATH=src $(PYTHON) -m local.run "$$EVENT"
 
+.PHONY: serve
+serve: .venv/.run ## Serve the HTTP API and a page on localhost until Ctrl-C: PORT=8081, LATENCY=40 for a slow stand-in
+	@PYTHONPATH=src $(PYTHON) -m local.serve
+
 .PHONY: test
 test: lint ## Lint, check the types, run every test
 	@echo 'pytest' >&2

@@ -8,8 +8,8 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, redirect_stdout
+from collections.abc import Mapping
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ import requests
 from generate_image.errors import GenerateImageError
 from local.account import local_account
 from local.lambda_context import LocalContext
-from local.openai_stand_in import StandIn
+from local.provider import provider
 
 OUT = Path("out")
 PROMPTS = (("data", "prompt_image"), ("data", "prompt"), ("config", "prompt"))
@@ -36,7 +36,7 @@ def main(path: str, environ: Mapping[str, str]) -> int:
     OUT.mkdir(exist_ok=True)
     _tell(f"Event: {path}")
     try:
-        with _provider(environ) as (secret, settings), local_account() as account:
+        with provider(environ, _tell) as (secret, settings), local_account() as account:
             account.create_secret(secret)
             os.environ.update(account.aws_environ | account.settings | settings)
             answer = _invoke(event)
@@ -48,18 +48,6 @@ def main(path: str, environ: Mapping[str, str]) -> int:
     json.dump(answer, sys.stdout, ensure_ascii=False, indent=2)
     sys.stdout.write("\n")
     return 0
-
-
-@contextmanager
-def _provider(environ: Mapping[str, str]) -> Iterator[tuple[dict[str, str], dict[str, str]]]:
-    """Give the secret of a provider, and the settings that lead to it."""
-    if environ.get("OPENAI_API_KEY"):
-        _tell("Provider: the real one, because OPENAI_API_KEY is set. This costs money.")
-        yield {"apiKey": environ["OPENAI_API_KEY"]}, {}
-        return
-    with StandIn() as stand_in:
-        _tell("Provider: the stand-in on this machine. Set OPENAI_API_KEY to buy from OpenAI.")
-        yield {"apiKey": stand_in.api_key}, {"OPENAI_BASE_URL": stand_in.base_url}
 
 
 def _set_prompt(event: dict[str, Any], prompt: str) -> None:
