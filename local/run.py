@@ -31,7 +31,7 @@ def main(path: str, environ: Mapping[str, str]) -> int:
     except (OSError, ValueError) as error:
         _tell(f"{path} is not a file with a JSON event: {error}")
         return 2
-    if environ.get("PROMPT"):
+    if environ.get("PROMPT") and isinstance(event, dict):
         _set_prompt(event, environ["PROMPT"])
     OUT.mkdir(exist_ok=True)
     _tell(f"Event: {path}")
@@ -53,11 +53,12 @@ def main(path: str, environ: Mapping[str, str]) -> int:
 def _set_prompt(event: dict[str, Any], prompt: str) -> None:
     """Put a prompt in the place of the event's own."""
     for place, name in PROMPTS:
-        value = event.get(place, {}).get(name)
+        values = event.get(place)
+        value = values.get(name) if isinstance(values, dict) else None
         if isinstance(value, str) and value.strip():
             event[place][name] = prompt
             return
-    event.setdefault("data", {})["prompt_image"] = prompt
+    event["data"] = {"prompt_image": prompt}
 
 
 def _invoke(event: object) -> dict[str, Any]:
