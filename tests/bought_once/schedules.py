@@ -48,6 +48,10 @@ def violations(world: World) -> list[str]:
         raise AssertionError("nothing strikes the last replay, or the checks below prove nothing")
     for number, end in enumerate(world.ends):
         found += [f"invocation {number}: {problem}" for problem in _problems(end, world)]
+    asked_for_url = any("GET" in end.calls for end in world.ends)
+    alone = len(world.faults) == 1 and world.faults[0].kind not in {Kind.GONE, Kind.DOWN}  # DOWN: nothing could be kept
+    if alone and asked_for_url and not last.answer:
+        found.append(f"the picture's URL was known, and was lost: {last.error!r}")
     answers = [_lasting(end.answer) for end in world.ends if end.answer]
     if any(answer != answers[0] for answer in answers):
         found.append("two answers differ")
@@ -55,6 +59,8 @@ def violations(world: World) -> list[str]:
 
 
 def _problems(end: End, world: World) -> Iterator[str]:
+    if end.went_on:
+        yield "went on after its death"
     if end.died != isinstance(end.error, KilledError):
         yield f"died is {end.died}, and what came out is {end.error!r}"
     if end.error and not end.died and type(end.error) is not BY_CODE.get(type(end.error).__name__):

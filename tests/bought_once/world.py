@@ -60,8 +60,9 @@ class Clock:
 class End:
     """How an invocation ended: in an answer, in an error, or in neither (it died). faults: what it met.
 
-    calls: the names of its outward calls. died: whether the function was killed. late: whether the record's holder was
-    certainly gone when it began. was_stored: whether the picture was in S3 then. status: the record's, afterwards.
+    calls: the names of its outward calls. died: whether the function was killed; went_on: whether it then called again.
+    late: whether the record's holder was certainly gone when it began. was_stored: whether the picture was in S3 then.
+    status: the record's, afterwards.
     """
 
     answer: Mapping[str, Any] | None
@@ -69,6 +70,7 @@ class End:
     faults: Sequence[Kind]
     calls: Sequence[str]
     died: bool
+    went_on: bool
     late: bool
     was_stored: bool
     status: str | None
@@ -99,7 +101,7 @@ class World:
     def _begin(self) -> None:
         self.calls: list[str] = []
         self._met: list[Kind] = [Kind.GONE] if self._gone else []
-        self._dead = self._s3_down = False
+        self._dead = self._told_to_die = self._went_on = self._s3_down = False
         self._late: list[Callable[[], object]] = []
 
     def invoke(self, *, late: bool = False) -> End:
@@ -139,6 +141,7 @@ class World:
             faults=tuple(self._met),
             calls=tuple(self.calls),
             died=self._dead,
+            went_on=self._went_on,
             late=late,
             was_stored=was_stored,
             status=self.record_status(),
@@ -182,7 +185,9 @@ class World:
 
     def call(self, name: str, effect: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """Make a call to AWS: what happens to it, happens."""
+        self._went_on |= self._told_to_die
         kind = self.meet(name)
+        self._told_to_die |= self._dead
         if kind in {Kind.REFUSED, Kind.DOWN}:
             raise EndpointConnectionError(endpoint_url="https://aws")
         if kind in ANSWERS:
