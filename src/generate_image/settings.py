@@ -13,6 +13,8 @@ from generate_image.errors import ConfigurationError
 WhenOutcomeUnknown = Literal["fail", "buy-again"]
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
+CONTAINER_HOST = "host.docker.internal"
+"""The developer's machine, seen from the container of `sam local`. Nobody can own the name: ``.internal`` is reserved."""
 LONGEST_PRESIGNED_SECONDS = 3600
 """A link signed by a role dies with the role's session: docs/decisions/0006-links.md."""
 QUALITIES = ("low", "medium", "high", "xhigh", "max")
@@ -76,7 +78,8 @@ def is_base_url(text: str) -> bool:
     """Tell whether the Images protocol may be spoken to ``text``: https, or http on this machine."""
     try:
         parts = urlsplit(text)
-        secure = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK_HOSTS)
+        on_this_machine = parts.hostname in LOOPBACK_HOSTS or parts.hostname == CONTAINER_HOST
+        secure = parts.scheme == "https" or (parts.scheme == "http" and on_this_machine)
         return secure and bool(parts.hostname) and parts.port != 0 and not (parts.username or parts.query)
     except ValueError:
         return False

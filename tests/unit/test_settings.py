@@ -54,6 +54,7 @@ def test_an_empty_value_counts_as_none() -> None:
         ("IMAGE_MODELS", "a model"),
         ("IMAGE_QUALITY", "auto"),
         ("OPENAI_BASE_URL", "http://api.openai.com/v1"),
+        ("OPENAI_BASE_URL", "http://host.docker.internal.example.com/v1"),
         ("OPENAI_BASE_URL", "https://user:secret@api.openai.com/v1"),
         ("OPENAI_BASE_URL", "api.openai.com"),
         ("OPENAI_BASE_URL", "https://[oops"),
@@ -68,6 +69,13 @@ def test_a_wrong_value_is_named(name: str, value: str) -> None:
     with pytest.raises(ConfigurationError, match=rf"{name} must be ") as caught:
         Settings.from_mapping(NEEDED | {name: value})
     assert [error["field"] for error in caught.value.errors] == [name]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "host.docker.internal"])
+def test_the_provider_may_be_spoken_to_without_tls_on_the_developer_s_own_machine(host: str) -> None:
+    url = f"http://{host}:8100/v1"
+
+    assert Settings.from_mapping(NEEDED | {"OPENAI_BASE_URL": url}).openai_base_url == url
 
 
 def test_every_wrong_value_is_named_at_once() -> None:
