@@ -14,7 +14,7 @@ WhenOutcomeUnknown = Literal["fail", "buy-again"]
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 CONTAINER_HOST = "host.docker.internal"
-"""The developer's machine, seen from the container of `sam local`. Nobody can own the name: ``.internal`` is reserved."""
+"""The developer's machine, seen from a container of `sam local`. Nobody can own it: ``.internal`` is reserved."""
 LONGEST_PRESIGNED_SECONDS = 3600
 """A link signed by a role dies with the role's session: docs/decisions/0006-links.md."""
 QUALITIES = ("low", "medium", "high", "xhigh", "max")
