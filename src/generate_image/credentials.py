@@ -59,6 +59,17 @@ class CredentialsStore:
             f"{self._prefix}/cli_{client_id}/{credentials_id} with a JSON object that has an apiKey."
         )
 
+    def read_of(self, owner: str, credentials_id: str, deadline: Deadline) -> Credentials:
+        """Return the credentials of that name of one owner alone, ``cli_<client_id>`` or ``shared``.
+
+        Raises CredentialsError, ConfigurationError where the function may not read the secret, and StorageError.
+        """
+        name = f"{self._prefix}/{owner}/{credentials_id}"
+        text = self._get(name, deadline, fresh=False)
+        if text is None:
+            raise CredentialsError(f"There is no secret {name}. Create it with a JSON object that has an apiKey.")
+        return _parse(text, credentials_id)
+
     def _get(self, name: str, deadline: Deadline, *, fresh: bool) -> str | None:
         if not fresh and self._clock() < self._missing_until.get(name, 0):
             return None

@@ -4,6 +4,7 @@ No line holds a key or a prompt. Metrics are CloudWatch's embedded format, on th
 """
 
 import traceback
+from datetime import date
 from typing import IO, TYPE_CHECKING
 
 from aws_lambda_powertools import Logger
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 SERVICE = "generate-image"
 NAMESPACE = "GenerateImage"
+FEW_DAYS_LEFT = 30
+"""Of a model: less raises an alarm."""
 
 
 class Telemetry:
@@ -73,6 +76,32 @@ class Telemetry:
         tell("request failed", error=error.code, error_message=str(error), retryable=error.retryable)
         metrics = self._metrics("error", error.code)
         metrics.add_metric("Failures", MetricUnit.Count, 1)
+        metrics.flush_metrics()
+
+    def model_watched(self, model: str, shutdown_date: date | None, days_left: int | None) -> None:
+        """Tell how many days a model has left; None where the provider names no end."""
+        if days_left is None:
+            self._log.info("model has no shutdown date", model=model)
+            return
+        tell = self._log.warning if days_left < FEW_DAYS_LEFT else self._log.info
+        tell("model has a shutdown date", model=model, shutdown_date=str(shutdown_date), days_left=days_left)
+        self._count_days(model, days_left)
+
+    def model_gone(self, model: str) -> None:
+        """Tell that the provider does not know a model any more, or never did."""
+        self._log.error("model is gone", model=model, days_left=0)
+        self._count_days(model, 0)
+
+    def models_unwatched(self, model: str | None, reason: str) -> None:
+        """Tell that the provider could not be asked about a model, or about any where it is None."""
+        self._log.warning("model not watched", model=model, reason=reason)
+        metrics = self._metrics()
+        metrics.add_metric("ModelsUnwatched", MetricUnit.Count, 1)
+        metrics.flush_metrics()
+
+    def _count_days(self, model: str, days_left: int) -> None:
+        metrics = self._metrics("model", model)
+        metrics.add_metric("ModelDaysLeft", MetricUnit.Count, days_left)
         metrics.flush_metrics()
 
     def unforeseen(self, error: Exception) -> None:
