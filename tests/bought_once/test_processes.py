@@ -1,0 +1,127 @@
+"""Whole processes, killed at any moment or fifty at once, against real servers; the stand-in counts what it bills."""
+
+import json
+import logging
+import os
+import random
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import make_server
+
+from generate_image.records import CLOCK_SKEW_SECONDS
+from local.account import Account
+from local.openai_stand_in import StandIn
+from tests.module import Module
+
+ROOT = Path(__file__).parents[2]
+MODELS = {"base64": "gpt-image-2.6-flare", "url": "dall-e-3"}
+INVOCATION_SECONDS = 8.0
+LATER = INVOCATION_SECONDS + CLOCK_SKEW_SECONDS + 1
+KILLS = 30
+LIFE_SECONDS = 0.6
+"""Somewhat more than a request takes here: 0.2 of it the picture's."""
+CALLERS = 50
+
+
+@pytest.fixture
+def atomic_account(account: Account) -> Iterator[Account]:
+    """The account behind a server that takes one request after the other.
+
+    S3 decides on one conditional write after the other; moto's threads look first and write later.
+    """
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = make_server("127.0.0.1", 0, DomainDispatcherApplication(create_backend_app), threaded=False)
+    thread = Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield replace(account, endpoint=f"http://127.0.0.1:{server.server_port}")
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture(params=MODELS)
+def module(request: pytest.FixtureRequest, atomic_account: Account, stand_in: StandIn) -> Module:
+    """The module with the shared credential, in either dialect, and a provider that takes its time."""
+    stand_in.dall_e_3 = True
+    stand_in.latency = 0.2
+    atomic_account.create_secret({"apiKey": stand_in.api_key})
+    return Module(atomic_account, stand_in, IMAGE_MODELS=MODELS[request.param])
+
+
+def made(
+    module: Module, calls: Sequence[Mapping[str, Any]], *, together: bool, seconds: float = INVOCATION_SECONDS
+) -> list[dict[str, Any]]:
+    """Make calls in processes of their own; return how each ended."""
+    job = {
+        "account": module.account.endpoint,
+        "settings": module.environ,
+        "together": together,
+        "seconds": seconds,
+        "calls": [{"kill_after": None, "later": 0, **call} for call in calls],
+    }
+    outcomes: list[dict[str, Any]] = json.loads(
+        subprocess.run(
+            [sys.executable, "-m", "tests.bought_once.processes"],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"},
+            input=json.dumps(job),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            check=True,
+        ).stdout
+    )
+    return outcomes
+
+
+def told(outcome: Mapping[str, Any]) -> str:
+    """Return "picture", an error's class, or "nothing"."""
+    return "picture" if "answer" in outcome else outcome.get("error", "nothing")
+
+
+def test_killed_at_any_moment_it_buys_once(module: Module, capsys: pytest.CaptureFixture[str]) -> None:
+    moments = random.Random(3)
+    calls: list[dict[str, Any]] = []
+    for number in range(KILLS):
+        call = {"prompt": f"picture {number}", "key": f"key {number}"}
+        moment = (number + moments.random()) / KILLS * LIFE_SECONDS
+        calls += [call | {"kill_after": moment}, call | {"later": LATER}, call | {"later": LATER}]
+    outcomes = made(module, calls, together=False)
+    first, second, third = (list(map(told, outcomes[nth::3])) for nth in range(3))
+
+    with capsys.disabled():
+        print(f"\n{KILLS} kills: {first.count('nothing')} before an answer; then {dict(Counter(third))}", end="")  # noqa: T201  # is to be seen
+    ledger = module.stand_in.ledger()
+    assert all(counts["billed"] <= 1 for counts in ledger["by_prompt"].values())
+    assert ledger["billed"] <= KILLS
+    assert first.count("nothing") > 0, "none was killed in time"
+    assert second == third
+    assert set(third) <= {"picture", "OutcomeUnknownError"}
+    keys = module.keys()
+    assert third.count("picture") == sum(key.endswith(".png") for key in keys)
+    assert {record["status"] for record in module.records()} <= {"stored", "failed"}
+    assert all(again == "picture" for once, again in zip(first, second, strict=True) if once == "picture")
+
+
+def test_of_a_crowd_with_one_key_one_buys(module: Module, capsys: pytest.CaptureFixture[str]) -> None:
+    module.stand_in.latency = 1.0
+    crowd = [{"prompt": "a crowd", "key": "one key"}] * CALLERS
+    once = made(module, crowd, together=True, seconds=60)
+    again = made(module, crowd, together=True, seconds=60)
+
+    with capsys.disabled():
+        print(f"\n{CALLERS} at once: {dict(Counter(map(told, once)))}; then {dict(Counter(map(told, again)))}", end="")  # noqa: T201  # is to be seen
+    assert module.stand_in.ledger()["billed"] == module.stand_in.ledger()["requests"] == 1
+    assert set(map(told, once)) <= {"picture", "RequestInProgressError"}
+    assert "picture" in map(told, once)
+    assert set(map(told, again)) == {"picture"}
+    assert len({outcome["answer"]["_meta_"]["image_id"] for outcome in again}) == 1
