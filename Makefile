@@ -51,6 +51,12 @@ lint: .venv/.test .venv-sam/.installed ## Only the linters: ruff, mypy, sam vali
 build: .venv-sam/.installed ## Build the artifact that `sam deploy` uploads: ARCHITECTURE=arm64 for Graviton
 	@ARCHITECTURE=$(ARCHITECTURE) $(SAM) build --build-dir '$(BUILD)' --parameter-overrides Architecture=$(ARCHITECTURE)
 
+.PHONY: sam-invoke
+sam-invoke: .venv/.run .venv-sam/.installed ## Make one picture by the real `sam local invoke`, in a container: EVENT=…
+	@$(PYTHON) -m local.container_engine
+	@$(MAKE) --silent build >&2
+	@PYTHONPATH=src $(PYTHON) -m local.sam_invoke "$$EVENT" '$(BUILD)'
+
 .PHONY: lock
 lock: .venv-lock/.installed ## Pin the requirements again: LOCK_OPTIONS=--upgrade takes the newest
 	@cd requirements && for name in runtime runtime-client local test sam checkov lock; do \
