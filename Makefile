@@ -36,7 +36,7 @@ test: lint ## Lint, check the types, run every test
 	@$(PYTHON) -m pytest
 
 .PHONY: lint
-lint: .venv/.test .venv-sam/.installed ## Only the linters: ruff, mypy, sam validate, cfn-lint
+lint: .venv/.test .venv-sam/.installed .venv-checkov/.installed ## Only the linters: ruff, mypy, sam validate, cfn-lint, checkov
 	@echo 'ruff' >&2
 	@$(PYTHON) -m ruff check --quiet
 	@$(PYTHON) -m ruff format --check --quiet
@@ -46,6 +46,9 @@ lint: .venv/.test .venv-sam/.installed ## Only the linters: ruff, mypy, sam vali
 	@$(SAM) validate --lint
 	@echo 'cfn-lint' >&2
 	@.venv-sam/bin/cfn-lint template.yaml
+	@echo 'checkov' >&2
+	@mkdir -p .aws-sam && $(PYTHON) -m tests.template.everything >.aws-sam/everything.json
+	@.venv-checkov/bin/checkov --config-file .checkov.yaml
 
 .PHONY: build
 build: .venv-sam/.installed ## Build the artifact that `sam deploy` uploads: ARCHITECTURE=arm64 for Graviton
@@ -59,8 +62,8 @@ sam-invoke: .venv/.run .venv-sam/.installed ## Make one picture by the real `sam
 
 .PHONY: lock
 lock: .venv-lock/.installed ## Pin the requirements again: LOCK_OPTIONS=--upgrade takes the newest
-	@cd requirements && for name in runtime runtime-client local test sam checkov lock; do \
-	  case $$name in runtime) output=../src/requirements.txt ;; *) output=$$name.txt ;; esac; \
+	@cd requirements && for name in runtime signing runtime-client local test sam checkov lock; do \
+	  case $$name in runtime) output=../src/requirements.txt ;; signing) output=../src/signing.txt ;; *) output=$$name.txt ;; esac; \
 	  echo "$$name.in" >&2; ../$(LOCK) $$name.in --output-file $$output >/dev/null || exit 1; \
 	done
 
