@@ -38,11 +38,17 @@ def test_bucket_answers_over_tls_only(stack: Stack) -> None:
     assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 
-def test_pictures_expire_after_the_parameter_s_days() -> None:
-    [rule] = deploy(PictureRetentionDays="30").properties("PictureBucket")["LifecycleConfiguration"]["Rules"]
+def test_pictures_lists_and_results_expire_after_the_parameters_days() -> None:
+    bucket = deploy(PictureRetentionDays="30", BatchRetentionDays="90").properties("PictureBucket")
+    rules = {rule["Prefix"]: rule for rule in bucket["LifecycleConfiguration"]["Rules"]}
 
-    assert (rule["Status"], rule["Prefix"], rule["ExpirationInDays"]) == ("Enabled", "temporal/", "30")
-    assert rule["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 1}
+    assert {prefix: rule["ExpirationInDays"] for prefix, rule in rules.items()} == {
+        "temporal/": "30",
+        "lists/": "90",
+        "results/": "90",
+    }
+    assert {rule["Status"] for rule in rules.values()} == {"Enabled"}
+    assert all(rule["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 1} for rule in rules.values())
 
 
 @pytest.mark.parametrize("logical_id", ["PictureBucket", "PictureBucketPolicy"])

@@ -37,15 +37,21 @@ def test_listing_is_limited_to_the_pictures() -> None:
     assert statements()["SeeWhichPictureIsMissing"]["Condition"] == {"StringLike": {"s3:prefix": "temporal/*"}}
 
 
-def test_the_role_is_the_function_s_alone_and_has_no_managed_policy() -> None:
+def test_every_role_is_one_resource_s_alone_and_has_no_managed_policy() -> None:
     stack = deploy()
-    [role] = stack.of_type("AWS::IAM::Role").values()
-    [trust] = role["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+    users = [
+        *stack.of_type("AWS::Lambda::Function").values(),
+        *stack.of_type("AWS::StepFunctions::StateMachine").values(),
+    ]
+    roles = stack.of_type("AWS::IAM::Role")
+    used = [user["Properties"].get("Role") or user["Properties"]["RoleArn"] for user in users]
 
-    assert stack.properties("GenerateImageFunction")["Role"].endswith(":role/generateimagerole")
+    assert sorted(arn.rpartition("/")[2] for arn in used) == sorted(name.lower() for name in roles)
+    assert not [name for name, role in roles.items() if "ManagedPolicyArns" in role["Properties"]]
+    [trust] = stack.properties("GenerateImageRole")["AssumeRolePolicyDocument"]["Statement"]
     assert trust["Principal"] == {"Service": "lambda.amazonaws.com"}
-    assert "ManagedPolicyArns" not in role["Properties"]
-    assert stack.of_type("AWS::Lambda::Permission") == {}
+    permissions = stack.of_type("AWS::Lambda::Permission").values()
+    assert "generateimagefunction" not in [permission["Properties"]["FunctionName"] for permission in permissions]
 
 
 @pytest.mark.parametrize(
