@@ -16,8 +16,14 @@ from tests.page.browser import MISSING, browser, chromium
 from tests.page.visit import Visit
 
 SCREENSHOT = Path("docs/page.png")
-PROMPTS = ("A lighthouse in the fog", "Un paisaje futurista al atardecer", "Un bosque", "Un gato astronauta en la luna")
-COLOURS = 256
+PROMPTS = (
+    "A lighthouse in the fog",
+    "Un bosque de niebla",
+    "Un velero en el puerto",
+    "Un paisaje futurista",
+    "Una casa en el desierto",
+    "Un gato astronauta en la luna",
+)
 
 
 def main() -> int:
@@ -43,7 +49,7 @@ def main() -> int:
                 expect(visit.page.locator("#frames img")).to_have_count(number)
             visit.page.wait_for_function("[...document.images].every((image) => image.complete)")
             shot = Image.open(BytesIO(visit.page.screenshot(full_page=True)))
-    shot.convert("RGB").quantize(COLOURS).save(SCREENSHOT, optimize=True)
+            shot.convert("RGB").save(SCREENSHOT, optimize=True)
     return 0
 
 
