@@ -85,6 +85,8 @@ class Claims:
         """Return the stored record that answers a claim; None where the claim may be written over the record."""
         if record.status is Status.STORED and not self._pictures.exists(record.picture["key"], deadline):
             return None  # its lifetime is over, and the key is new again
+        if record.status is Status.RELEASED:
+            return None  # nothing was bought; and what mends the cause, such as another model, may change the request
         if record.request_hash != claim.request_hash:
             raise IdempotencyKeyReusedError(
                 "This idempotency key names another request: its prompt, credential, models or quality differ. Use a "
@@ -92,8 +94,6 @@ class Claims:
             )
         if record.status is Status.STORED:
             return record
-        if record.status is Status.RELEASED:
-            return None
         if record.status is Status.FAILED:
             error = GenerateImageError.from_dict(record.error)
             if not isinstance(error, OutcomeUnknownError):
