@@ -22,8 +22,8 @@ Script = Callable[[str], Kind | None]
 class CountingProvider:
     """Listens on loopback, one connection at a time. ``refusing_url`` is one where nobody listens."""
 
-    def __init__(self) -> None:
-        self._listener = socket.create_server(("127.0.0.1", 0))
+    def __init__(self, listener: socket.socket | None = None) -> None:
+        self._listener = listener or socket.create_server(("127.0.0.1", 0))
         self._closed = socket.socket()
         self._closed.bind(("127.0.0.1", 0))
         self.base_url = f"http://127.0.0.1:{self._listener.getsockname()[1]}/v1"
@@ -37,6 +37,7 @@ class CountingProvider:
         self.billed: list[bytes] = []
 
     def __enter__(self) -> Self:
+        self._listener.listen()
         self._thread = Thread(target=self._serve, daemon=True)
         self._thread.start()
         return self
