@@ -27,6 +27,8 @@ ATTEMPTS = 3
 BACKOFF_SECONDS = 0.5
 LONGEST_WAIT_SECONDS = 20.0
 """Longer waits are Step Functions', which does not bill for them."""
+MOST_TOKENS = 10**9
+"""A picture has some thousands. What is no count must not cost the picture: it is kept in S3 metadata, of 2 KB."""
 SHORTEST_PURCHASE_SECONDS = 6.0
 """The fastest model needs as long; a request sent with less time left is paid for and lost."""
 
@@ -154,5 +156,5 @@ def _usage(usage: object) -> Mapping[str, int] | None:
     if not isinstance(usage, dict):
         return None
     counts = {name: usage.get(name) for name in ("input_tokens", "output_tokens", "total_tokens")}
-    known = {name: count for name, count in counts.items() if isinstance(count, int)}
+    known = {name: count for name, count in counts.items() if type(count) is int and 0 <= count <= MOST_TOKENS}
     return known if len(known) == len(counts) else None
