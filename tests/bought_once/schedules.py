@@ -105,16 +105,26 @@ class Report:
         self.violations += [f"[{told}] {violation}" for violation in violations(world)]
 
 
-def check(provider: CountingProvider, *, by_url: bool, pairs: bool = True, change: Change | None = None) -> Report:
+def check(
+    provider: CountingProvider,
+    *,
+    by_url: bool,
+    pairs: bool = True,
+    environ: dict[str, str] | None = None,
+    change: Change | None = None,
+) -> Report:
     """Run every schedule with one fault, and with a second one after it."""
-    report = Report()
-    plain = run(provider, by_url=by_url, change=change)
-    report.add(plain)
-    for first in following(plain, None):
-        world = run(provider, [first], by_url=by_url, change=change)
+
+    def ran(*faults: Fault) -> World:
+        world = run(provider, faults, by_url=by_url, environ=environ, change=change)
         report.add(world)
+        return world
+
+    report = Report()
+    for first in following(ran(), None):
+        world = ran(first)
         for second in following(world, first) if pairs else ():
-            report.add(run(provider, [first, second], by_url=by_url, change=change))
+            ran(first, second)
     return report
 
 
