@@ -1,13 +1,15 @@
 """Runs of the module and of the watch in which everything that is measured happens at least once."""
 
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from generate_image.errors import GenerateImageError
+from generate_image.handler import told
 from local.account import Account
+from local.lambda_context import LocalContext
 from local.openai_stand_in import StandIn
 from tests.module import Module, event_for
 from tests.operations.watch import Watch
@@ -48,6 +50,7 @@ def run_everything(account: Account, stand_in: StandIn) -> Emitted:
             module.invoke(event_for("a windmill"))
         emitted.of_failure[name] = module.metrics()
         _keep(emitted, module.log_lines())
+    _keep(emitted, _fault_of_the_code(Module(account, stand_in)))
     stand_in.reset()
     today = datetime.now(UTC).date()
     stand_in.shutdown_dates = {FIRST: today + timedelta(days=9), SECOND: None, "gpt-image-1.5": today}
@@ -57,6 +60,16 @@ def run_everything(account: Account, stand_in: StandIn) -> Emitted:
     watch.look()
     _keep(emitted, watch.log_lines() + watch.metrics())
     return emitted
+
+
+def _fault_of_the_code(module: Module) -> list[dict[str, Any]]:
+    def serve() -> dict[str, Any]:
+        module.telemetry.identify(client_id="1", image_id="0f5c8a1e-3b1d-51ef-9a52-0a1b2c3d4e5f")
+        raise ZeroDivisionError
+
+    with suppress(GenerateImageError), redirect_stdout(module.log):
+        told(module.telemetry, LocalContext(), serve)
+    return module.log_lines()
 
 
 def _keep(emitted: Emitted, lines: list[dict[str, Any]]) -> None:
