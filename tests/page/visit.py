@@ -8,6 +8,7 @@ from PIL import Image, ImageChops, ImageStat
 from playwright.sync_api import ConsoleMessage, Locator, Page, expect
 
 SUBMIT = "Make the picture"
+expect.set_options(timeout=30_000)  # milliseconds; a loaded machine takes its time
 
 
 class Visit:
@@ -35,14 +36,14 @@ class Visit:
     def see_picture(self, prompt: str) -> Locator:
         """Wait for the picture of a prompt."""
         picture = self.page.locator("#picture")
-        expect(picture).to_be_visible(timeout=30_000)
+        expect(picture).to_be_visible()
         expect(picture).to_have_attribute("alt", prompt)
         return picture
 
     def see_problem(self, code: str) -> Locator:
         """Wait for a problem of this code, and take the browser's own complaint about it."""
         problem = self.page.locator("#problem")
-        expect(problem).to_be_visible(timeout=30_000)
+        expect(problem).to_be_visible()
         expect(problem).to_contain_text(code)
         return problem
 
