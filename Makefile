@@ -1,12 +1,14 @@
 # Every command of the project. Standard output is kept for what a command answers; set-up is told on standard error.
 
 EVENT ?= events/direct.json
+FILE ?= events/batch.json
 ARCHITECTURE ?= x86_64
 BUILD ?= .aws-sam/build
 
-# Make would expand a `$` in a prompt, and a shell its quotes: both values travel untouched, in the environment.
+# Make would expand a `$` in a prompt, and a shell its quotes: these values travel untouched, in the environment.
 override EVENT := $(value EVENT)
-export EVENT
+override FILE := $(value FILE)
+export EVENT FILE
 ifneq ($(origin PROMPT),undefined)
 override PROMPT := $(value PROMPT)
 export PROMPT
@@ -25,6 +27,10 @@ help: ## List the commands
 .PHONY: run
 run: .venv/.run ## Make one picture: EVENT=events/other.json, PROMPT="another prompt"; OPENAI_API_KEY=… buys it from OpenAI
 	@PYTHONPATH=src $(PYTHON) -m local.run "$$EVENT"
+
+.PHONY: batch
+batch: .venv/.run ## Make a list of pictures, by the state machine that AWS would run: FILE=list.csv, .json or .jsonl
+	@PYTHONPATH=src $(PYTHON) -m local.batch "$$FILE"
 
 .PHONY: serve
 serve: .venv/.run ## Serve the HTTP API and a page on localhost until Ctrl-C: PORT=8081, LATENCY=40 for a slow stand-in
