@@ -12,6 +12,7 @@ from generate_image.credentials import Credentials, CredentialsStore
 from generate_image.deadline import Deadline
 from generate_image.download import Downloader
 from generate_image.errors import (
+    ConfigurationError,
     DownloadError,
     GenerateImageError,
     OutcomeUnknownError,
@@ -148,7 +149,7 @@ class Generation:
         stored_at = int(deadline.clock())
         try:
             self.pictures.put(StoredPicture(key, kind.content_type, stored_at, metadata), content, deadline)
-        except StorageError:
+        except (StorageError, ConfigurationError):
             self.claims.give_up_hold(over, deadline)
             raise
         self.telemetry.stored(key)

@@ -23,6 +23,7 @@ from generate_image.provider_connection import ProviderAnswer, post
 from generate_image.provider_errors import NoSuchModelError, to_error
 
 SIZE = "1024x1024"
+LONGEST_URL = 8_192
 ATTEMPTS = 3
 BACKOFF_SECONDS = 0.5
 LONGEST_WAIT_SECONDS = 20.0
@@ -138,7 +139,7 @@ def _purchase(model: str, answer: ProviderAnswer, seconds: float) -> Purchase:
         )
     except (ValueError, RecursionError, KeyError, IndexError, TypeError, AttributeError):
         parsed, picture, url = {}, None, None
-    if not picture and not (isinstance(url, str) and url):
+    if not picture and not _is_http_url(url):
         raise ProviderResponseError(
             "The provider answered without a picture. It may have been billed.", provider_request_id=answer.request_id
         )
@@ -149,6 +150,13 @@ def _purchase(model: str, answer: ProviderAnswer, seconds: float) -> Purchase:
         seconds=seconds,
         content=picture,
         url=None if picture else url,
+    )
+
+
+def _is_http_url(url: object) -> bool:
+    """Tell whether a URL may be kept for a download; it comes back in the answer, whose size was seen to before."""
+    return (
+        isinstance(url, str) and url.startswith(("https://", "http://")) and url.isascii() and len(url) <= LONGEST_URL
     )
 
 

@@ -93,9 +93,6 @@ def test_which_addresses_are_public(address: str, *, public: bool) -> None:
         ("url_truncated", "failed"),
         ("url_private_address", "not a plain https URL"),
         ("url_foreign_host", "DOWNLOAD_HOSTS"),
-        ("url_ftp", "not a plain https URL"),
-        ("url_file", "not a plain https URL"),
-        ("url_not_a_url", "not a plain https URL"),
     ],
 )
 def test_a_picture_that_cannot_be_fetched_is_not_bought_again(

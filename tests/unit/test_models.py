@@ -108,6 +108,7 @@ def test_the_bytes_decide_the_type(
     [
         "data_empty", "data_null", "data_absent", "entry_empty", "body_not_json", "body_not_an_object", "body_empty",
         "base64_invalid", "picture_html", "picture_svg", "picture_empty", "url_html",
+        "url_ftp", "url_file", "url_not_a_url",
     ],
 )  # fmt: skip
 def test_an_answer_without_a_picture_is_final(module: Module, stand_in: StandIn, fault: str) -> None:
@@ -124,4 +125,10 @@ def test_an_answer_without_a_picture_is_final(module: Module, stand_in: StandIn,
 def test_an_endless_answer_is_not_read_to_its_end(module: Module, stand_in: StandIn) -> None:
     stand_in.script("body_oversize", size=70 * 1024 * 1024)
     with pytest.raises(ProviderResponseError, match="no such picture"):
+        module.invoke(event_for("a lighthouse"))
+
+
+def test_a_url_too_long_for_the_answer_is_none(module: Module, stand_in: StandIn) -> None:
+    stand_in.script("url", url="https://pictures.example/" + "a" * 9_000)
+    with pytest.raises(ProviderResponseError):
         module.invoke(event_for("a lighthouse"))
