@@ -1,0 +1,67 @@
+"""The evaluator itself, against rules of IAM's documentation."""
+
+from typing import Any
+
+import pytest
+
+from tests.rights.iam import Request, allows
+
+BUCKET = "arn:aws:s3:::pictures"
+
+
+def allow(**changed: object) -> dict[str, Any]:
+    return {"Effect": "Allow", "Action": "s3:GetObject", "Resource": f"{BUCKET}/temporal/*"} | changed
+
+
+@pytest.mark.parametrize(
+    ("statement", "action", "resource", "allowed"),
+    [
+        (allow(), "s3:GetObject", f"{BUCKET}/temporal/cli_1/a.png", True),
+        (allow(), "s3:getobject", f"{BUCKET}/temporal/cli_1/a.png", True),
+        (allow(), "s3:GetObject", f"{BUCKET}/Temporal/cli_1/a.png", False),
+        (allow(), "s3:GetObject", f"{BUCKET}/lists/a.json", False),
+        (allow(), "s3:GetObject", BUCKET, False),
+        (allow(), "s3:GetObjectAcl", f"{BUCKET}/temporal/a.png", False),
+        (allow(Action=["s3:PutObject", "s3:Get*"]), "s3:GetObjectAcl", f"{BUCKET}/temporal/a.png", True),
+        (allow(Resource=["arn:aws:s3:::other/*", BUCKET]), "s3:GetObject", BUCKET, True),
+        (allow(Resource="a-??????"), "s3:GetObject", "a-AbCdEf", True),
+        (allow(Resource="a-??????"), "s3:GetObject", "a-b-AbCdEf", False),
+        (allow(Resource="a.b"), "s3:GetObject", "acb", False),
+        (allow(Effect="Deny"), "s3:GetObject", f"{BUCKET}/temporal/a.png", False),
+    ],
+)
+def test_a_statement_covers_its_actions_and_resources(
+    *, statement: dict[str, Any], action: str, resource: str, allowed: bool
+) -> None:
+    assert allows([statement], Request(action, resource)) is allowed
+
+
+@pytest.mark.parametrize(
+    ("context", "allowed"),
+    [
+        ({"s3:prefix": "temporal/cli_1/"}, True),
+        ({"s3:prefix": "temporal/"}, True),
+        ({"s3:prefix": "lists/"}, False),
+        ({"s3:prefix": ""}, False),
+        ({}, False),
+    ],
+)
+def test_a_condition_about_a_key_that_is_not_there_does_not_hold(*, context: dict[str, str], allowed: bool) -> None:
+    statement = allow(Action="s3:ListBucket", Resource=BUCKET, Condition={"StringLike": {"s3:prefix": "temporal/*"}})
+
+    assert allows([statement], Request("s3:ListBucket", BUCKET, context)) is allowed
+
+
+def test_a_denial_wins() -> None:
+    request = Request("s3:GetObject", f"{BUCKET}/temporal/a.png")
+
+    assert not allows([allow(), allow(Effect="Deny", Action="s3:*")], request)
+    assert not allows([], request)
+
+
+@pytest.mark.parametrize(
+    "changed", [{"NotResource": "*"}, {"Condition": {"IpAddress": {"aws:SourceIp": "192.0.2.0/24"}}}]
+)
+def test_what_is_not_understood_is_no_answer(changed: dict[str, Any]) -> None:
+    with pytest.raises(NotImplementedError):
+        allows([allow(**changed)], Request("s3:GetObject", f"{BUCKET}/temporal/a.png"))

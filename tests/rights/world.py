@@ -1,0 +1,95 @@
+"""The program of one role in an account where nothing but the role's policy allows anything."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
+from io import StringIO
+from typing import Any
+from uuid import uuid4
+
+import boto3
+
+from generate_image.handler import Handler, told
+from generate_image.settings import Settings
+from generate_image.telemetry import Telemetry
+from local.account import Account
+from local.lambda_context import LocalContext
+from local.openai_stand_in import StandIn
+from tests.rights.assumed_role import AssumedRole, set_enforcement
+from tests.template.stack import REGION, Stack
+
+EVERYTHING = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}'
+
+
+class World:
+    """An account as the stack makes it. role: the one under test."""
+
+    def __init__(
+        self, account: Account, stand_in: StandIn, stack: Stack, function: str, statements: Sequence[Mapping[str, Any]]
+    ) -> None:
+        self.stand_in = stand_in
+        self.function = stack.properties(function)
+        self.environ: dict[str, str] = self.function["Environment"]["Variables"] | {
+            "OPENAI_BASE_URL": stand_in.base_url
+        }
+        self.bucket: str = stack.properties("PictureBucket").get("BucketName", "picturebucket")
+        self._endpoint = account.endpoint
+        self.role = AssumedRole(account, statements)
+        self._owner: Any = _owner(account)
+        self.log = StringIO()
+        s3 = self.of_owner("s3")
+        for bucket in (self.bucket, "another-bucket"):
+            s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+
+    def of_owner(self, service: str) -> Any:  # noqa: ANN401  # boto3 makes them at run time
+        """Return a client of the account's owner, who may do everything."""
+        return self._owner.client(service, endpoint_url=self._endpoint)
+
+    def create_secret(self, name: str, value: str) -> None:
+        """Create a secret under this very name."""
+        self.of_owner("secretsmanager").create_secret(Name=name, SecretString=value)
+
+    def handler(self, **settings: str) -> Handler:
+        """Return the function that buys, with the template's settings and these, in a new environment."""
+        return Handler(
+            Settings.from_mapping(self.environ | settings),
+            self.role.client("s3"),
+            self.role.client("secretsmanager"),
+            self.telemetry,
+            sleep=lambda _: None,
+            storing_seconds=1,
+            shortest_purchase_seconds=0.1,
+        )
+
+    @property
+    def telemetry(self) -> Telemetry:
+        """A log of its own."""
+        return Telemetry(self.log, service=f"generate-image-{uuid4()}")
+
+    def invoke(self, event: object, *, request_id: str | None = None, **settings: str) -> dict[str, Any]:
+        """Return the answer of a new environment to an event."""
+        context = LocalContext(30, request_id or str(uuid4()))
+        handler = self.handler(**settings)
+        with redirect_stdout(self.log):
+            return told(self.telemetry, context, lambda: handler.serve(event, context))
+
+    def keys(self) -> list[str]:
+        """Return the keys of everything in the bucket."""
+        return [item["Key"] for item in self.of_owner("s3").list_objects_v2(Bucket=self.bucket).get("Contents", [])]
+
+
+@contextmanager
+def enforced(world: World, account: Account) -> Iterator[World]:
+    """Let moto judge every call."""
+    set_enforcement(account, on=True)
+    try:
+        yield world
+    finally:
+        set_enforcement(account, on=False)
+
+
+def _owner(account: Account) -> boto3.Session:
+    iam = account.session().client("iam", endpoint_url=account.endpoint)
+    iam.create_user(UserName="owner")
+    iam.put_user_policy(UserName="owner", PolicyName="everything", PolicyDocument=EVERYTHING)
+    key = iam.create_access_key(UserName="owner")["AccessKey"]
+    return boto3.Session(key["AccessKeyId"], key["SecretAccessKey"], region_name=REGION)
