@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import subprocess
 from collections import Counter
 from collections.abc import Iterator
@@ -12,9 +13,11 @@ import pytest
 
 from generate_image.errors import BY_CODE
 from generate_image.request import STEP_FUNCTIONS_ANSWER_BYTES
-from tests.statemachines.flow import BATCH, DEFINITIONS, SINGLE, read_definition
+from local.state_machines import definition_of
+from tests.statemachines.flow import BATCH, DEFINITIONS, SINGLE, SUBSTITUTIONS, read_definition
 
 CFN_LINT = Path(__file__).parents[2] / ".venv-sam/bin/cfn-lint"
+DOCUMENT = Path(__file__).parents[2] / "docs/batches.md"
 RETRYABLE = {code for code, error in BY_CODE.items() if error.retryable}
 # What tells that the function was not called, or was cut off; the record makes asking again safe.
 # https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html
@@ -87,6 +90,28 @@ def test_every_task_that_buys_retries_alike_and_says_how_much_it_can_take() -> N
         assert task["Retry"] == single["Retry"]
         client_context = json.loads(base64.b64decode(task["Parameters"]["ClientContext"]))
         assert client_context == {"custom": {"answer_bytes": str(STEP_FUNCTIONS_ANSWER_BYTES)}}
+
+
+def test_the_documented_task_is_the_machine_s_own_with_the_key_given() -> None:
+    [block] = re.findall(r"```yaml\n(GenerateImage:.*?)```", DOCUMENT.read_text("utf-8"), re.DOTALL)
+    documented = definition_of(block, SUBSTITUTIONS)["GenerateImage"]
+    task = tasks_that_buy()["GenerateImage"]
+
+    payload = documented["Parameters"].pop("Payload")
+    assert task["Parameters"].pop("Payload.$") == "$"
+    assert documented == task
+    assert payload["idempotency_key.$"] == "$$.Execution.Name"
+
+
+def test_the_documented_pictures_show_every_state() -> None:
+    pictures = "".join(re.findall(r"```mermaid\n(.*?)```", DOCUMENT.read_text("utf-8"), re.DOTALL))
+    # What fills a blank is shown once for all columns, and the items of JSON Lines by those of JSON.
+    left_out = {"FillClient", "FillCredentials", "FillNextModule"}
+    shown = set(re.findall(r"\w+", pictures))
+
+    for name in (SINGLE, BATCH):
+        states = {state for state, _ in states_of(read_definition(name))}
+        assert {state for state in states - left_out - shown if "JsonLines" not in state} == set()
 
 
 def test_every_wait_is_jittered_and_capped() -> None:
