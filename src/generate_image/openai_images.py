@@ -3,8 +3,8 @@
 https://developers.openai.com/api/reference/resources/images/methods/generate
 """
 
-import base64
 import json
+from binascii import a2b_base64
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -134,9 +134,7 @@ def _purchase(model: str, answer: ProviderAnswer, seconds: float) -> Purchase:
         parsed = json.loads(answer.content)
         first = parsed["data"][0]
         encoded, url = first.get("b64_json"), first.get("url")
-        picture = (
-            base64.b64decode(encoded.partition(",")[2] if encoded.startswith("data:") else encoded) if encoded else None
-        )
+        picture = a2b_base64(encoded.partition(",")[2] if encoded.startswith("data:") else encoded) if encoded else None
     except (ValueError, RecursionError, KeyError, IndexError, TypeError, AttributeError):
         parsed, picture, url = {}, None, None
     if not picture and not _is_http_url(url):
