@@ -23,7 +23,21 @@ if TYPE_CHECKING:
     from botocore.awsrequest import AWSResponse
     from botocore.model import OperationModel
 
+SESSION: Any = boto3.Session(region_name=REGION)  # of nobody's; it reads each API's description once for all
+OWNER = {"aws_access_key_id": "local", "aws_secret_access_key": "local"}
 TRUST = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole"}]}'
+
+
+def client_of(service: str, keys: Mapping[str, str], account: Account) -> Any:  # noqa: ANN401  # made at run time
+    """Return a client with these keys."""
+    return SESSION.client(service, endpoint_url=account.endpoint, config=AWS_CONFIG, **keys)
+
+
+def keys_of(credentials: Mapping[str, str]) -> dict[str, str]:
+    """Return keys as `client_of` takes them, from an answer of IAM or STS."""
+    keys = {"aws_access_key_id": credentials["AccessKeyId"], "aws_secret_access_key": credentials["SecretAccessKey"]}
+    token = credentials.get("SessionToken")
+    return keys | ({"aws_session_token": token} if token else {})
 
 
 def set_enforcement(account: Account, *, on: bool) -> None:
@@ -36,26 +50,21 @@ class AssumedRole:
     """Sessions of a role that has these statements. denied: what was asked for and denied, in order."""
 
     def __init__(self, account: Account, statements: Sequence[Mapping[str, Any]]) -> None:
-        self._endpoint = account.endpoint
+        self._account = account
         self._statements = statements
         self.denied: list[str] = []
-        iam = account.session().client("iam", endpoint_url=account.endpoint)
+        iam = client_of("iam", OWNER, account)
         iam.create_role(RoleName="under-test", AssumeRolePolicyDocument=TRUST)
         for index, statement in enumerate(map(_for_moto, statements)):
             document = {"Version": "2012-10-17", "Statement": [statement]}
             iam.put_role_policy(RoleName="under-test", PolicyName=str(index), PolicyDocument=json.dumps(document))
-        credentials = (
-            account.session()
-            .client("sts", endpoint_url=account.endpoint)
-            .assume_role(RoleArn=f"arn:aws:iam::{ACCOUNT}:role/under-test", RoleSessionName="under-test")["Credentials"]
-        )
-        self._session: Any = boto3.Session(
-            credentials["AccessKeyId"], credentials["SecretAccessKey"], credentials["SessionToken"], region_name=REGION
-        )
+        sts = client_of("sts", OWNER, account)
+        assumed = sts.assume_role(RoleArn=f"arn:aws:iam::{ACCOUNT}:role/under-test", RoleSessionName="under-test")
+        self._keys = keys_of(assumed["Credentials"])
 
     def client(self, service: str, *, judged_here: bool = True) -> Any:  # noqa: ANN401  # boto3 makes them at run time
         """Return a client that has the role's rights. judged_here: else moto alone judges its calls."""
-        client = self._session.client(service, endpoint_url=self._endpoint, config=AWS_CONFIG)
+        client = client_of(service, self._keys, self._account)
         if not judged_here:
             return client
         client.meta.events.register("before-parameter-build", _keep_parameters)

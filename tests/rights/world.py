@@ -6,15 +6,13 @@ from io import StringIO
 from typing import Any
 from uuid import uuid4
 
-import boto3
-
 from generate_image.handler import Handler, told
 from generate_image.settings import Settings
 from generate_image.telemetry import Telemetry
 from local.account import Account
 from local.lambda_context import LocalContext
 from local.openai_stand_in import StandIn
-from tests.rights.assumed_role import AssumedRole, set_enforcement
+from tests.rights.assumed_role import OWNER, AssumedRole, client_of, keys_of, set_enforcement
 from tests.template.stack import REGION, Stack
 
 EVERYTHING = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}'
@@ -32,9 +30,9 @@ class World:
             "OPENAI_BASE_URL": stand_in.base_url
         }
         self.bucket: str = stack.properties("PictureBucket").get("BucketName", "picturebucket")
-        self._endpoint = account.endpoint
+        self._account = account
         self.role = AssumedRole(account, statements)
-        self._owner: Any = _owner(account)
+        self._owner = _owner(account)
         self.log = StringIO()
         s3 = self.of_owner("s3")
         for bucket in (self.bucket, "another-bucket"):
@@ -42,7 +40,7 @@ class World:
 
     def of_owner(self, service: str) -> Any:  # noqa: ANN401  # boto3 makes them at run time
         """Return a client of the account's owner, who may do everything."""
-        return self._owner.client(service, endpoint_url=self._endpoint)
+        return client_of(service, self._owner, self._account)
 
     def create_secret(self, name: str, value: str) -> None:
         """Create a secret under this very name."""
@@ -87,9 +85,9 @@ def enforced(world: World, account: Account) -> Iterator[World]:
         set_enforcement(account, on=False)
 
 
-def _owner(account: Account) -> boto3.Session:
-    iam = account.session().client("iam", endpoint_url=account.endpoint)
+def _owner(account: Account) -> dict[str, str]:
+    """Return the keys of one whom moto, enforcing, lets do everything."""
+    iam = client_of("iam", OWNER, account)
     iam.create_user(UserName="owner")
     iam.put_user_policy(UserName="owner", PolicyName="everything", PolicyDocument=EVERYTHING)
-    key = iam.create_access_key(UserName="owner")["AccessKey"]
-    return boto3.Session(key["AccessKeyId"], key["SecretAccessKey"], region_name=REGION)
+    return keys_of(iam.create_access_key(UserName="owner")["AccessKey"])
