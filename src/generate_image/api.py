@@ -12,10 +12,10 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+import boto3
 from botocore.config import Config
 
 from generate_image.answer import answer
-from generate_image.aws import aws_client
 from generate_image.deadline import Deadline, LambdaContext
 from generate_image.delivery import links_for
 from generate_image.errors import ConfigurationError, GenerateImageError, ImageNotFoundError, InvalidRequestError
@@ -48,7 +48,7 @@ MARGIN_SECONDS = 2.0
 LOOK_AGAIN_SECONDS = 3
 IN_PLACE_STORING_SECONDS = 5.0
 AWS_CONFIG = Config(
-    signature_version="s3v4",  # else botocore presigns with SigV2 in some regions
+    signature_version="s3v4",  # else boto3 presigns with SigV2 in some regions
     connect_timeout=2,
     read_timeout=5,
     retries={"mode": "standard", "total_max_attempts": 3},
@@ -95,9 +95,9 @@ class Api:
     def from_environment(cls, environ: Mapping[str, str], telemetry: Telemetry) -> "Api":
         """Return an API with clients of its own. Raises ConfigurationError."""
         settings = Settings.from_mapping(environ)
-        s3 = aws_client("s3", AWS_CONFIG)
-        secrets = aws_client("secretsmanager", AWS_CONFIG)
-        step_functions = aws_client("stepfunctions", AWS_CONFIG)
+        s3 = boto3.client("s3", config=AWS_CONFIG)
+        secrets = boto3.client("secretsmanager", config=AWS_CONFIG)
+        step_functions = boto3.client("stepfunctions", config=AWS_CONFIG)
         return cls(settings, s3, secrets, step_functions, telemetry)
 
     def serve(self, event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from aws_lambda_powertools.utilities.parameters import SecretsProvider
+from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
 from botocore.exceptions import BotoCoreError, ClientError
 
 from generate_image.deadline import Deadline, DeadlineExceededError
@@ -38,10 +40,10 @@ class CredentialsStore:
 
     def __init__(self, client: "SecretsManagerClient", prefix: str, *, clock: Callable[[], float]) -> None:
         """clock: seconds, from any start."""
-        self._client = client
+        self._secrets: SecretsProvider = SecretsProvider(boto3_client=client)
         self._prefix = prefix
         self._clock = clock
-        self._remembered: dict[str, tuple[str | None, float]] = {}  # None where there is none, and until when
+        self._missing_until: dict[str, float] = {}
 
     def read(self, client_id: str, credentials_id: str, deadline: Deadline, *, fresh: bool = False) -> Credentials:
         """Return the credentials of that name for that client. fresh: do not answer from memory.
@@ -69,28 +71,30 @@ class CredentialsStore:
         return _parse(text, credentials_id)
 
     def _get(self, name: str, deadline: Deadline, *, fresh: bool) -> str | None:
-        text, until = self._remembered.get(name, (None, 0.0))
-        if not fresh and self._clock() < until:
-            return text
-        text = self._fetch(name, deadline)
-        self._remembered[name] = (text, self._clock() + CACHED_SECONDS)
-        return text
-
-    def _fetch(self, name: str, deadline: Deadline) -> str | None:
+        if not fresh and self._clock() < self._missing_until.get(name, 0):
+            return None
         try:
-            secret = deadline.run(lambda: self._client.get_secret_value(SecretId=name))
+            value = deadline.run(lambda: self._fetch(name, fresh=fresh))
         except ClientError as error:
             code = error.response["Error"]["Code"]
             if code in NOT_THERE:
+                self._missing_until[name] = self._clock() + CACHED_SECONDS
                 return None
             if code in NOT_ALLOWED:
                 raise ConfigurationError(
                     f"The function may not read the secret {name} ({code}). Allow its role to, and to use its KMS key."
                 ) from error
             raise StorageError(f"Secrets Manager did not answer ({code}). Try again.") from error
-        except (BotoCoreError, DeadlineExceededError) as error:
+        except (BotoCoreError, GetParameterError, DeadlineExceededError) as error:
             raise StorageError(f"Secrets Manager did not answer ({type(error).__name__}). Try again.") from error
-        return secret.get("SecretString", "")
+        return value if isinstance(value, str) else ""
+
+    def _fetch(self, name: str, *, fresh: bool) -> object:
+        try:
+            return self._secrets.get(name, max_age=CACHED_SECONDS, force_fetch=fresh)
+        except GetParameterError as error:
+            # It wraps whatever went wrong, so that passing and lasting faults look alike.
+            raise error.__context__ or error from None
 
 
 def _parse(text: str, credentials_id: str) -> Credentials:

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+import boto3
 from botocore.config import Config
 
-from generate_image.aws import aws_client
 from generate_image.claims import Claims
 from generate_image.credentials import CredentialsStore
 from generate_image.deadline import Deadline, LambdaContext
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 MARGIN_SECONDS = 2.0
 """Our own error is raised so long before Lambda ends the invocation, which would tell the caller nothing."""
 AWS_CONFIG = Config(
-    signature_version="s3v4",  # else botocore presigns with SigV2 in some regions
+    signature_version="s3v4",  # else boto3 presigns with SigV2 in some regions
     connect_timeout=2,
     read_timeout=10,
     retries={"mode": "standard", "total_max_attempts": 3},
@@ -84,8 +84,8 @@ class Handler:
     def from_environment(cls, environ: Mapping[str, str], telemetry: Telemetry) -> "Handler":
         """Return a handler with clients of its own. Raises ConfigurationError."""
         settings = Settings.from_mapping(environ)
-        s3 = aws_client("s3", AWS_CONFIG)
-        secrets = aws_client("secretsmanager", AWS_CONFIG)
+        s3 = boto3.client("s3", config=AWS_CONFIG)
+        secrets = boto3.client("secretsmanager", config=AWS_CONFIG)
         return cls(settings, s3, secrets, telemetry)
 
     def serve(self, event: object, context: LambdaContext) -> dict[str, Any]:

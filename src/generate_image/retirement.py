@@ -13,10 +13,10 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+import boto3
 import requests
 from botocore.config import Config
 
-from generate_image.aws import aws_client
 from generate_image.credentials import Credentials, CredentialsStore
 from generate_image.deadline import Deadline, DeadlineExceededError, LambdaContext
 from generate_image.errors import GenerateImageError
@@ -133,7 +133,7 @@ def _telemetry() -> Telemetry:
 @cache
 def _watch() -> ModelWatch:
     settings = Settings.from_mapping(os.environ)
-    return ModelWatch(settings, aws_client("secretsmanager", AWS_CONFIG), _telemetry(), clock=time.time)
+    return ModelWatch(settings, boto3.client("secretsmanager", config=AWS_CONFIG), _telemetry(), clock=time.time)
 
 
 def handler(event: object, context: LambdaContext) -> dict[str, Any]:

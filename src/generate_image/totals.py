@@ -12,9 +12,9 @@ from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from generate_image.aws import aws_client
 from generate_image.deadline import LambdaContext
 from generate_image.errors import ConfigurationError, StorageError
 from generate_image.handler import AWS_CONFIG, told
@@ -90,8 +90,7 @@ def _telemetry() -> Telemetry:
 
 @cache
 def _s3() -> "S3Client":
-    client: S3Client = aws_client("s3", AWS_CONFIG)
-    return client
+    return boto3.client("s3", config=AWS_CONFIG)
 
 
 def handler(event: Mapping[str, str], context: LambdaContext) -> dict[str, Any]:

@@ -15,6 +15,7 @@ MEGABYTE = 1024 * 1024
 ELF_MACHINES = {"x86_64": 62, "arm64": 183}  # EM_X86_64, EM_AARCH64
 PACKAGES = {
     "aws_lambda_powertools",
+    "boto3",
     "botocore",
     "certifi",
     "charset_normalizer",
@@ -23,6 +24,7 @@ PACKAGES = {
     "idna",
     "jmespath",
     "requests",
+    "s3transfer",
     "six.py",
     "typing_extensions.py",
     "urllib3",
