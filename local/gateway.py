@@ -53,7 +53,7 @@ class Gateway:
             for method in operations
             if method in methods
         ]
-        self._function = function
+        self.function = function
         self._seconds = seconds
         self._workers = ThreadPoolExecutor(max_workers=64, thread_name_prefix="function")
 
@@ -61,11 +61,11 @@ class Gateway:
         """Return the answer to one request. target: path and query, as in the request's first line."""
         if len(body) > LONGEST_BODY_BYTES:
             return message(413, "Request Entity Too Large")
-        event = self._event(method, target, headers, body)
+        event = self.event(method, target, headers, body)
         if len(json.dumps(event, ensure_ascii=False).encode(errors="surrogatepass")) > LONGEST_EVENT_BYTES:
             return message(413, "Request Entity Too Large")
         # Abandoned when it is late, as API Gateway does; Lambda lets it run to its own end.
-        call = self._workers.submit(self._function, event, LocalContext(self._seconds))
+        call = self._workers.submit(self.function, event, LocalContext(self._seconds))
         try:
             answer = call.result(timeout=self._seconds)
         except TimeoutError:
@@ -78,7 +78,8 @@ class Gateway:
         content = base64.b64decode(content) if answer.get("isBase64Encoded") else content.encode()
         return Response(answer["statusCode"], answer.get("headers", {}), content)
 
-    def _event(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
+    def event(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
+        """Return the event that the function gets for a request."""
         raw_path, _, query = target.partition("?")
         path = unquote(raw_path)
         route, parameters = self._route(method, raw_path)

@@ -15,7 +15,7 @@ from generate_image.settings import Settings
 from generate_image.telemetry import Telemetry
 from local.account import Account
 from local.environments import Environments
-from local.gateway import INTEGRATION_SECONDS, Gateway
+from local.gateway import Gateway
 from local.lambda_context import LocalContext
 from local.state_machines import StateMachines, function_arn
 from local.step_functions_gaps import Function
@@ -31,18 +31,24 @@ def http_api(
     log: IO[str],
     *,
     sleep: Callable[[float], None],
-    seconds: float = INTEGRATION_SECONDS,
+    buys: Function | None = None,
 ) -> Iterator[Gateway]:
     """Give the gateway to an API in an account.
 
     settings: the functions' environment variables. log: where they log. sleep: how the state machine waits before a
-    retry. seconds: how long the gateway waits for the API.
+    retry. buys: another function in the place of the one that buys.
     """
-    with StateMachines(account, {BUYS: Environments(lambda: _buys(account, settings, log))}, sleep=sleep) as machines:
+    buys = buys or Environments(lambda: _buys(account, settings, log))
+    with StateMachines(account, {BUYS: buys}, sleep=sleep) as machines:
         definition = (ROOT / "statemachines" / "generate_image.asl.yaml").read_text("utf-8")
         arn = machines.create(f"generate-image-{uuid4()}", definition, {f"{BUYS}Arn": function_arn(BUYS)})
-        waits = Environments(lambda: _waits(account, {**settings, "STATE_MACHINE_ARN": arn}, log))
-        yield Gateway(yaml.safe_load((ROOT / "openapi.yaml").read_text("utf-8")), waits, seconds=seconds)
+        yield gateway(account, {**settings, "STATE_MACHINE_ARN": arn}, log)
+
+
+def gateway(account: Account, settings: Mapping[str, str], log: IO[str]) -> Gateway:
+    """Return a gateway to the function that waits, or buys in place where the settings name no state machine."""
+    contract = yaml.safe_load((ROOT / "openapi.yaml").read_text("utf-8"))
+    return Gateway(contract, Environments(lambda: _waits(account, settings, log)))
 
 
 def _buys(account: Account, settings: Mapping[str, str], log: IO[str]) -> Function:

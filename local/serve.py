@@ -17,9 +17,12 @@ LOG = Path("out/serve.log")
 
 
 def main(environ: Mapping[str, str]) -> int:
-    """Serve on ``PORT`` until Ctrl-C, and return the exit status. ``LATENCY``: seconds that the stand-in takes."""
+    """Serve on ``PORT`` (0: a free one) until Ctrl-C, and return the exit status.
+
+    ``LATENCY``: seconds that the stand-in takes.
+    """
     try:
-        port, latency = int(environ.get("PORT") or 8080), float(environ.get("LATENCY") or 3)
+        port, latency = int(environ.get("PORT", "8080")), float(environ.get("LATENCY", "3"))
     except ValueError:
         _tell("PORT must be a number, and LATENCY a number of seconds.")
         return 2

@@ -16,6 +16,8 @@ from generate_image.request import ANSWER_OVERHEAD_BYTES, STEP_FUNCTIONS_ANSWER_
 
 LONGEST_BODY_BYTES = STEP_FUNCTIONS_ANSWER_BYTES - ANSWER_OVERHEAD_BYTES
 """More can neither be handed to a state machine nor come back in an answer."""
+LONGEST_ESCAPED_BYTES = 6 * LONGEST_BODY_BYTES
+"""What that may be as it was sent, when every character is written as an escape."""
 JSON_TYPE = re.compile(r'application/json(\s*;\s*charset\s*=\s*"?utf-8"?)?\s*;?', re.IGNORECASE)
 
 
@@ -56,7 +58,7 @@ class HttpRequest:
             raise UnsupportedMediaTypeError("The body must be JSON in UTF-8: send Content-Type: application/json.")
         try:
             content = base64.b64decode(self.body, validate=True) if self.body_is_base64 else self.body.encode()
-            if len(content) > LONGEST_BODY_BYTES:
+            if len(content) > LONGEST_ESCAPED_BYTES:
                 raise too_large(len(content))
             body = json.loads(content.decode(), parse_constant=_refuse)
         except (ValueError, RecursionError):  # no base64, no UTF-8, no JSON, or nested thousands deep

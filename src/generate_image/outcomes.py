@@ -51,10 +51,10 @@ class Outcomes:
             execution = self._executions.latest(client_id, image_id, deadline) if self._executions else None
             if execution is not None and execution.is_running:
                 return _told_by_running(record, execution)
-            again = self._records.read(client_id, image_id, deadline)
+            again = self._records.read(client_id, image_id, deadline) if execution else record
             if again == record:
                 return self._told_by_ended(record, execution, deadline)
-            record = again  # it went on between the two looks
+            record = again  # the execution ended between the two looks
 
     def _told_by_record(self, record: Record | None, deadline: Deadline) -> Outcome | None:
         """Return what a record settles by itself."""
