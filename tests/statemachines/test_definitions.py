@@ -18,6 +18,7 @@ from tests.statemachines.flow import BATCH, DEFINITIONS, SINGLE, SUBSTITUTIONS, 
 
 CFN_LINT = Path(__file__).parents[2] / ".venv-sam/bin/cfn-lint"
 DOCUMENT = Path(__file__).parents[2] / "docs/batches.md"
+README = Path(__file__).parents[2] / "README.md"
 RETRYABLE = {code for code, error in BY_CODE.items() if error.retryable}
 # What tells that the function was not called, or was cut off; the record makes asking again safe.
 # https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html
@@ -93,7 +94,7 @@ def test_every_task_that_buys_retries_alike_and_says_how_much_it_can_take() -> N
 
 
 def test_the_documented_task_is_the_machine_s_own_with_the_key_given() -> None:
-    [block] = re.findall(r"```yaml\n(GenerateImage:.*?)```", DOCUMENT.read_text("utf-8"), re.DOTALL)
+    [block] = re.findall(r"```yaml\n(GenerateImage:.*?)```", README.read_text("utf-8"), re.DOTALL)
     documented = definition_of(block, SUBSTITUTIONS)["GenerateImage"]
     task = tasks_that_buy()["GenerateImage"]
 
