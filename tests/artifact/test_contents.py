@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.artifact.build import ARCHITECTURE, FUNCTION, ROOT, build, entries, make, package
+from tests.artifact.build import ARCHITECTURE, ROOT, build, entries, make, package
 
 MEGABYTE = 1024 * 1024
 ELF_MACHINES = {"x86_64": 62, "arm64": 183}  # EM_X86_64, EM_AARCH64
@@ -57,8 +57,8 @@ def test_has_the_data_of_the_services_that_the_code_calls_and_of_no_other(artifa
 
 
 def test_every_module_has_bytecode_that_is_read_without_a_look_at_its_source(artifact: Path) -> None:
-    sources = set(artifact.rglob("*.py"))
-    bytecode = set(artifact.rglob("*.pyc"))
+    sources = set(artifact.parent.rglob("*.py"))
+    bytecode = set(artifact.parent.rglob("*.pyc"))
 
     assert {path.parent / "__pycache__" / f"{path.stem}.cpython-313.pyc" for path in sources} == bytecode
     for path in bytecode:
@@ -67,7 +67,7 @@ def test_every_module_has_bytecode_that_is_read_without_a_look_at_its_source(art
 
 
 def test_libraries_are_the_function_s_platform_s_own(architecture: str) -> None:
-    libraries = list(build(architecture).rglob("*.so"))
+    libraries = list(build(architecture).parent.rglob("*.so"))
 
     assert libraries
     for library in libraries:
@@ -93,10 +93,11 @@ def test_is_the_same_from_another_checkout_at_another_time_by_another_builder(ar
 
     make("build", checkout=checkout, umask=0o077, PYTHONHASHSEED="1", ARCHITECTURE=ARCHITECTURE)
 
-    first, second = tmp_path / "first.zip", tmp_path / "second.zip"
-    digests = package(artifact, first), package(checkout / ".aws-sam/build" / FUNCTION, second)
-    assert digests[0] == digests[1]
-    assert entries(first) == entries(second)
+    for first in (path for path in artifact.parent.iterdir() if path.is_dir()):
+        second = checkout / ".aws-sam/build" / first.name
+        packages = tmp_path / "first.zip", tmp_path / "second.zip"
+        assert package(first, packages[0]) == package(second, packages[1])
+        assert entries(packages[0]) == entries(packages[1])
 
 
 def test_every_module_can_be_imported_from_it(artifact: Path, runtime_client: Path) -> None:
