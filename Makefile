@@ -67,11 +67,20 @@ sam-invoke: .venv/.run .venv-sam/.installed ## Make one picture by the real `sam
 	@$(MAKE) --silent build >&2
 	@PYTHONPATH=src $(PYTHON) -m local.sam_invoke "$$EVENT" '$(BUILD)'
 
+.PHONY: benchmark
+benchmark: .venv/.test .venv-sam/.installed .venv-runtime-client/.installed .aws-sam/benchmark/.comparators ## Measure what docs/performance.md tells, in some ten minutes on a quiet machine: OPTIONS="--only calls"
+	@$(SAM) build GenerateImageFunction --build-dir .aws-sam/benchmark/ours >/dev/null
+	@PYTHONPATH=src $(PYTHON) -m benchmarks $(OPTIONS)
+
 .PHONY: lock
 lock: .venv-lock/.installed ## Pin the requirements again: LOCK_OPTIONS=--upgrade takes the newest
 	@cd requirements && for name in runtime signing runtime-client local test sam checkov lock; do \
 	  case $$name in runtime) output=../src/requirements.txt ;; signing) output=../src/signing.txt ;; *) output=$$name.txt ;; esac; \
 	  echo "$$name.in" >&2; ../$(LOCK) $$name.in --output-file $$output >/dev/null || exit 1; \
+	done
+	@for directory in benchmarks/comparators/*/; do \
+	  echo "$${directory}requirements.in" >&2; (cd $$directory && ../../../$(LOCK:3.11=3.13) requirements.in \
+	    --output-file requirements.txt >/dev/null) || exit 1; \
 	done
 
 .PHONY: clean
@@ -97,6 +106,14 @@ clean: ## Remove everything that make made
 	@python=$$($(MAKE) --silent --directory src python313) && "$$python" -m venv --clear $(@D) >&2
 	@echo 'Installing $< into $(@D) (once) …' >&2
 	@$(@D)/bin/python -m pip install $(PIP_OPTIONS) -r $< >&2
+	@touch $@
+
+# What the benchmark compares with, as `sam build` packages it by default and as well as the artifact is.
+.aws-sam/benchmark/.comparators: $(wildcard benchmarks/comparators/*/*) benchmarks/comparators/template.yaml benchmarks/artifacts.py
+	@echo 'Building what the benchmark compares with (once) …' >&2
+	@python=$$($(MAKE) --silent --directory src python313) && export PATH="$$(dirname "$$python"):$$PATH" && \
+	  $(SAM) build --template benchmarks/comparators/template.yaml --build-dir $(@D)/default >&2
+	@PYTHONPATH=src $(PYTHON) -m benchmarks.artifacts
 	@touch $@
 
 .venv-%/.installed: requirements/%.txt

@@ -1,0 +1,39 @@
+"""The same job with LiteLLM, whose defaults are left as they are."""
+
+import base64
+import json
+import os
+from functools import cache
+from uuid import uuid4
+
+import boto3
+import litellm
+
+BUCKET = os.environ["IMAGE_BUCKET"]
+MODEL = os.environ.get("IMAGE_MODELS", "gpt-image-2")
+TIMEOUT_SECONDS = float(os.environ.get("PROVIDER_TIMEOUT_SECONDS", "600"))  # 600 is LiteLLM's own
+
+s3 = boto3.client("s3")
+secrets = boto3.client("secretsmanager")
+
+
+@cache
+def api_key(name):
+    return json.loads(secrets.get_secret_value(SecretId=name)["SecretString"])["apiKey"]
+
+
+def handler(event, _context):
+    key = api_key(f"{os.environ['CREDENTIALS_PREFIX']}/cli_{event['client_id']}/{event['config']['credentials_id']}")
+    answer = litellm.image_generation(
+        model=f"openai/{MODEL}",
+        prompt=event["config"]["prompt"],
+        size="1024x1024",
+        api_key=key,
+        api_base=os.environ.get("OPENAI_BASE_URL"),
+        timeout=TIMEOUT_SECONDS,
+    )
+    picture = base64.b64decode(answer.data[0].b64_json)
+    path = f"temporal/cli_{event['client_id']}/{uuid4()}.png"
+    s3.put_object(Bucket=BUCKET, Key=path, Body=picture, ContentType="image/png")
+    link = s3.generate_presigned_url("get_object", Params={"Bucket": BUCKET, "Key": path}, ExpiresIn=3600)
+    return {"data": {"imageUrl": link, "urlPath": link, "localPath": f"s3://{BUCKET}/{path}"}}

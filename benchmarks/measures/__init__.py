@@ -1,0 +1,1 @@
+"""One module for each figure of docs/performance.md: ``measure`` returns what goes into results.json."""
