@@ -98,6 +98,13 @@ def test_is_the_same_from_another_checkout_at_another_time_by_another_builder(ar
         packages = tmp_path / "first.zip", tmp_path / "second.zip"
         assert package(first, packages[0]) == package(second, packages[1])
         assert entries(packages[0]) == entries(packages[1])
+        assert modes_and_dates(first) == modes_and_dates(second)
+
+
+def modes_and_dates(directory: Path) -> dict[Path, tuple[int, float]]:
+    """Return what `sam local` mounts, and other packers keep, besides the content."""
+    found = {path.relative_to(directory): path.stat() for path in directory.rglob("*")}
+    return {path: (status.st_mode, status.st_mtime) for path, status in found.items()}
 
 
 def test_every_module_can_be_imported_from_it(artifact: Path, runtime_client: Path) -> None:
