@@ -9,7 +9,10 @@ EVERYTHING = {
     "AlarmEmail": "operator@example.com",
     "CloudfrontKeyPairIds": "K2JCJMDEHXQW5F",
     "CloudfrontPrivateKeySecret": "2026-11",
+    "CorsOrigins": "https://flows.example.com,http://localhost:3000",
     "Delivery": "cloudfront-signed",
+    "JwtAudience": "generate-image,flows",
+    "JwtIssuer": "https://issuer.example.com/pool",
     "ModelWatchCredential": "shared/credencial-openai",
 }
 

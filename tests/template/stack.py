@@ -20,6 +20,7 @@ PSEUDO_PARAMETERS = {
     "AWS::Region": REGION,
     "AWS::StackId": f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/generate-image/{STACK_UUID}",
     "AWS::StackName": "generate-image",
+    "AWS::URLSuffix": "amazonaws.com",
 }
 CODE = {
     "AWS::Serverless::Function": "CodeUri",
@@ -34,6 +35,7 @@ ARNS = {
     "AWS::Lambda::Function": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{{name}}",
     "AWS::Logs::LogGroup": f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{{name}}:*",
     "AWS::S3::Bucket": "arn:aws:s3:::{name}",
+    "AWS::StepFunctions::StateMachine": f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:{{name}}",
 }
 _NO_VALUE = object()
 
@@ -67,6 +69,7 @@ def deploy(**parameters: str) -> Stack:
     for resource in template["Resources"].values():
         if resource["Type"] in CODE:
             resource["Properties"][CODE[resource["Type"]]] = "s3://artifacts/generate-image.zip"  # as `sam deploy` does
+    template = _included(template)
     translator = Translator({}, Parser(), boto_session=boto3.Session(region_name=REGION))
     template = translator.translate(template, {})
     unknown = parameters.keys() - template["Parameters"].keys()
@@ -75,6 +78,18 @@ def deploy(**parameters: str) -> Stack:
     defaults = {name: str(parameter["Default"]) for name, parameter in template["Parameters"].items()}
     resolver = _Resolver(template, PSEUDO_PARAMETERS | defaults | parameters)
     return Stack(resolver.resolve_section("Resources"), resolver.resolve_section("Outputs"))
+
+
+def _included(value: Any) -> Any:  # noqa: ANN401  # a template's values are of any type
+    """Return a part of the template with the files that it includes put in."""
+    if isinstance(value, list):
+        return [_included(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    match value:
+        case {"Fn::Transform": {"Name": "AWS::Include", "Parameters": {"Location": location}}}:
+            return yaml_parse((TEMPLATE.parent / location).read_text())
+    return {name: _included(item) for name, item in value.items()}
 
 
 class _Resolver:
@@ -136,7 +151,8 @@ class _Resolver:
         if name == "AWS::NoValue":
             return _NO_VALUE
         if name not in self._parameters:
-            return self._physical_name(name)
+            is_machine = self._resources.get(name, {}).get("Type") == "AWS::StepFunctions::StateMachine"
+            return self._arn(name) if is_machine else self._physical_name(name)
         declared = self._template["Parameters"].get(name, {})
         value = self._parameters[name]
         return value.split(",") if declared.get("Type") == "CommaDelimitedList" else value
@@ -144,6 +160,8 @@ class _Resolver:
     def _attribute(self, logical_id: str, attribute: str) -> str:
         if attribute.lower().endswith("arn"):
             return self._arn(logical_id)
+        if attribute == "Name":
+            return self._physical_name(logical_id)
         return f"{attribute}-of-{self._physical_name(logical_id)}.example".lower()
 
     def _substitute(self, reference: str) -> str:

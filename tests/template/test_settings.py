@@ -52,6 +52,23 @@ def test_every_setting_and_no_other_is_in_the_environment() -> None:
     assert set(environment()) == settings - OF_THE_API | POWERTOOLS
 
 
+def test_what_the_api_knows_is_what_the_other_function_knows_less_what_buying_takes() -> None:
+    for parameters in ({}, SIGNED, {"ImageModels": "dall-e-3", "ImageQuality": "high", "PictureRetentionDays": "1"}):
+        stack = deploy(**parameters)
+        buys = stack.properties("GenerateImageFunction")["Environment"]["Variables"]
+        waits = stack.properties("ApiFunction")["Environment"]["Variables"]
+
+        assert buys.keys() - waits.keys() == {
+            "CREDENTIALS_PREFIX",
+            "DOWNLOAD_HOSTS",
+            "OPENAI_BASE_URL",
+            "WHEN_OUTCOME_UNKNOWN",
+        }
+        differing = {name for name in waits.keys() & buys.keys() if waits[name] != buys[name]}
+        assert differing == {"POWERTOOLS_SERVICE_NAME"}
+        assert waits.keys() - buys.keys() == OF_THE_API
+
+
 def test_defaults_of_the_template_are_those_of_the_code() -> None:
     assert Settings.from_mapping(environment()) == Settings(
         image_bucket="picturebucket", image_namespace=UUID(STACK_UUID)
