@@ -156,7 +156,8 @@ def _size(results: dict[str, Any], docs: Path) -> str:
 def _losses(results: dict[str, Any], docs: Path) -> str:
     columns = {
         "requests": "requests", "obtainable": "picture obtainable", "billed": "pictures billed",
-        "bought_twice": "requests bought more than once", "lost": "pictures lost",
+        "bought_twice": "requests bought more than once", "paid_for_nothing": "pictures billed that nobody needed",
+        "lost": "pictures lost",
         "kept_by_provider": "billed and never sent", "named_error": "ended in a named error",
         "foreign_error": "ended in a foreign exception",
     }  # fmt: skip

@@ -17,6 +17,6 @@ def test_what_is_billed_is_memory_times_time() -> None:
 
 
 def test_the_largest_picture_fits_only_with_room_to_spare() -> None:
-    fits = {row["memory_mb"]: row["largest_picture_fits"] for row in model(0.4, 0.03, 250 * 1024 * 1024)}
+    fits = {row["memory_mb"]: row["largest_picture_fits"] for row in model(0.4, 0.03, 200 * 1024 * 1024)}
 
     assert fits == {256: False, 512: True, 1024: True, 1769: True}
