@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from generate_image.errors import CredentialsError, OutcomeUnknownError
-from local.account import CREDENTIALS_ID
+from local.account import CREDENTIALS_ID, CREDENTIALS_PREFIX
 from tests.module import event_for
 from tests.rights.world import World
 
@@ -17,13 +17,13 @@ CREDENTIAL = '{{"apiKey": "{}"}}'
 
 def share_credential(world: World) -> None:
     """Create the credential of all clients."""
-    world.create_secret(_name(world, "shared"), CREDENTIAL.format(world.stand_in.api_key))
+    world.create_secret(_name("shared"), CREDENTIAL.format(world.stand_in.api_key))
 
 
 def prepare(world: World) -> None:
     """Create what an operator creates: the credential of all clients, and the key that signs links where one does."""
     share_credential(world)
-    if signing_key := world.environ["CLOUDFRONT_PRIVATE_KEY_SECRET"]:
+    if signing_key := world.environ.get("CLOUDFRONT_PRIVATE_KEY_SECRET"):
         world.create_secret(signing_key, _private_key())
 
 
@@ -79,7 +79,7 @@ def a_picture_that_reached_s3_is_found_though_its_record_was_not_finished(world:
 
 def a_client_has_a_credential_of_its_own(world: World) -> None:
     world.stand_in.accept_keys({"sk-acme"})
-    world.create_secret(_name(world, "cli_acme"), CREDENTIAL.format("sk-acme"))
+    world.create_secret(_name("cli_acme"), CREDENTIAL.format("sk-acme"))
     world.invoke(event_for("A lighthouse", client_id="acme"))
 
 
@@ -102,5 +102,5 @@ PATHS: list[Callable[[World], None]] = [
 ]
 
 
-def _name(world: World, owner: str) -> str:
-    return f"{world.environ['CREDENTIALS_PREFIX']}/{owner}/{CREDENTIALS_ID}"
+def _name(owner: str) -> str:
+    return f"{CREDENTIALS_PREFIX}/{owner}/{CREDENTIALS_ID}"

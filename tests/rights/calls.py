@@ -32,6 +32,9 @@ def requests_of(service: str, operation: str, parameters: Mapping[str, Any]) -> 
             stream = f":log-stream:{parameters['logStreamName']}" if "logStreamName" in parameters else ""
             group = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{parameters['logGroupName']}{stream}"
             return [Request(action, group)]
+        case "stepfunctions":
+            execution_or_machine = parameters.get("executionArn", parameters.get("stateMachineArn"))
+            return [Request(f"states:{operation}", str(execution_or_machine))]
     raise NotImplementedError(f"{service}: {operation}")
 
 

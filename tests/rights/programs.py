@@ -9,7 +9,7 @@ from generate_image.deadline import Deadline
 from generate_image.retirement import ModelWatch
 from generate_image.settings import Settings
 from generate_image.totals import count
-from tests.rights import buying
+from tests.rights import buying, waiting
 from tests.rights.iam import Request
 from tests.rights.world import World
 from tests.template.everything import EVERYTHING
@@ -20,6 +20,7 @@ PICTURE = f"{BUCKET}/temporal/cli_1/0f5c8a1e.png"
 SECRETS = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:"
 LOGS = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:"
 FUNCTIONS = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:"
+EXECUTIONS = f"arn:aws:states:{REGION}:{ACCOUNT}:execution:"
 MACHINES = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:"
 
 OUTSIDE_EVERY_ROLE = [
@@ -111,6 +112,19 @@ FUNCTION_ROLES = {
         outside=[
             Request("s3:GetObject", f"{BUCKET}/lists/spring.json"),
             Request("s3:GetObject", f"{BUCKET}/results/spring/manifest.json"),
+            Request("lambda:InvokeFunction", f"{FUNCTIONS}generateimagefunction"),
+        ],
+    ),
+    "ApiRole": Program(
+        function="ApiFunction",
+        prepare=waiting.prepare,
+        paths=[lambda_writes_its_log_and_its_traces, *waiting.PATHS],
+        outside=[
+            *READS_NO_SECRET,
+            Request("s3:PutObject", PICTURE),
+            Request("s3:GetObject", f"{BUCKET}/lists/spring.json"),
+            Request("states:StopExecution", f"{EXECUTIONS}generateimagestatemachine:0f5c8a1e"),
+            Request("states:StartExecution", f"{MACHINES}generate-image-generate-images-batch"),
             Request("lambda:InvokeFunction", f"{FUNCTIONS}generateimagefunction"),
         ],
     ),

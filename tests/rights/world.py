@@ -46,33 +46,27 @@ class World:
         """Create a secret under this very name."""
         self.of_owner("secretsmanager").create_secret(Name=name, SecretString=value)
 
-    def handler(self, **settings: str) -> Handler:
-        """Return the function that buys, with the template's settings and these, in a new environment."""
-        return Handler(
-            Settings.from_mapping(self.environ | settings),
-            self.role.client("s3"),
-            self.role.client("secretsmanager"),
-            self.telemetry,
-            sleep=lambda _: None,
-            storing_seconds=1,
-            shortest_purchase_seconds=0.1,
-        )
-
     @property
     def telemetry(self) -> Telemetry:
         """A log of its own."""
         return Telemetry(self.log, service=f"generate-image-{uuid4()}")
 
-    def invoke(self, event: object, *, request_id: str | None = None, **settings: str) -> dict[str, Any]:
-        """Return the answer of a new environment to an event."""
-        context = LocalContext(30, request_id or str(uuid4()))
-        handler = self.handler(**settings)
+    def invoke(self, event: object, *, as_owner: bool = False, **settings: str) -> dict[str, Any]:
+        """Return what the function that buys answers, in a new environment with the template's settings and these."""
+        client = self.of_owner if as_owner else self.role.client
+        telemetry = self.telemetry
+        handler = Handler(
+            Settings.from_mapping(self.environ | settings),
+            client("s3"),
+            client("secretsmanager"),
+            telemetry,
+            sleep=lambda _: None,
+            storing_seconds=1,
+            shortest_purchase_seconds=0.1,
+        )
+        context = LocalContext(30)
         with redirect_stdout(self.log):
-            return told(self.telemetry, context, lambda: handler.serve(event, context))
-
-    def keys(self) -> list[str]:
-        """Return the keys of everything in the bucket."""
-        return [item["Key"] for item in self.of_owner("s3").list_objects_v2(Bucket=self.bucket).get("Contents", [])]
+            return told(telemetry, context, lambda: handler.serve(event, context))
 
 
 @contextmanager
