@@ -4,15 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-ROW, GAP, LABEL, BARS, VALUE, TOP = 22, 6, 210, 400, 130, 44
+ROW, GAP, LABEL, BARS, VALUE, TOP = 22, 6, 290, 380, 110, 44
 STYLE = """
 text { font: 13px system-ui, sans-serif; fill: #1f2328 }
 .title { font-size: 15px; font-weight: 600 }
-.bar { fill: #8c959f } .ours { fill: #0969da } .target { stroke: #cf222e; stroke-width: 2; stroke-dasharray: 4 3 }
-.spread { stroke: #1f2328; stroke-width: 1.5 } .note { fill: #cf222e }
+.bar { fill: #8c959f } .ours { fill: #0969da }
+.spread { stroke: #1f2328; stroke-width: 1.5 }
 @media (prefers-color-scheme: dark) {
-text { fill: #e6edf3 } .bar { fill: #6e7681 } .ours { fill: #4493f8 } .target { stroke: #f85149 }
-.spread { stroke: #e6edf3 } .note { fill: #f85149 }
+text { fill: #e6edf3 } .bar { fill: #6e7681 } .ours { fill: #4493f8 }
+.spread { stroke: #e6edf3 }
 }
 """
 
@@ -29,11 +29,11 @@ class Bar:
     high: float | None = None
 
 
-def bar_chart(title: str, bars: Sequence[Bar], *, target: tuple[float, str] | None = None) -> str:
-    """Return an SVG document. target: a value that is drawn as a line, and what it says."""
-    largest = max([bar.high or bar.value for bar in bars] + ([target[0]] if target else [])) or 1
+def bar_chart(title: str, bars: Sequence[Bar]) -> str:
+    """Return an SVG document."""
+    largest = max(bar.high or bar.value for bar in bars) or 1
     scale = BARS / largest
-    height = TOP + len(bars) * (ROW + GAP) + (24 if target else 8)
+    height = TOP + len(bars) * (ROW + GAP) + 8
     width = LABEL + BARS + VALUE
     parts = [
         (
@@ -55,8 +55,4 @@ def bar_chart(title: str, bars: Sequence[Bar], *, target: tuple[float, str] | No
             parts.append(f'<path class="spread" d="M{low:.1f} {middle}H{high:.1f}"/>')
             end = max(end, high)
         parts.append(f'<text x="{end + 6:.1f}" y="{middle + 5}">{escape(bar.shown)}</text>')
-    if target:
-        x = LABEL + target[0] * scale
-        parts.append(f'<path class="target" d="M{x:.1f} {TOP - 4}V{height - 20}"/>')
-        parts.append(f'<text class="note" x="{x:.1f}" y="{height - 6}" text-anchor="middle">{escape(target[1])}</text>')
     return "\n".join([*parts, "</svg>", ""])

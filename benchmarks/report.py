@@ -165,8 +165,8 @@ def _losses(results: dict[str, Any], docs: Path) -> str:
         (told, *(results["losses"][name][column] for name in results["losses"])) for column, told in columns.items()
     ]
     bars = [
-        Bar(f"{name}: {columns[column]}", counts[column], str(counts[column]), name == "ours")
-        for column in ("bought_twice", "lost")
+        Bar(f"{name}: {told}", counts[column], str(counts[column]), name == "ours")
+        for column, told in (("bought_twice", "bought twice or more"), ("lost", "lost"))
         for name, counts in results["losses"].items()
     ]
     figures: dict[str, object] = {
