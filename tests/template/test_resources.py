@@ -62,7 +62,7 @@ def test_function_has_the_time_and_memory_that_a_picture_takes(stack: Stack) -> 
     function = stack.properties("GenerateImageFunction")
 
     assert function["Handler"] == "generate_image.handler.handler"
-    assert (function["Runtime"], function["Timeout"], function["MemorySize"]) == ("python3.13", 300, 1024)
+    assert (function["Runtime"], function["Timeout"], int(function["MemorySize"])) == ("python3.13", 300, 1024)
     assert function["TracingConfig"] == {"Mode": "Active"}
 
 
