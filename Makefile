@@ -58,8 +58,7 @@ lint: .venv/.test .venv-sam/.installed .venv-checkov/.installed ## Only the lint
 
 .PHONY: build
 build: .venv-sam/.installed ## Build the artifact that `sam deploy` uploads: ARCHITECTURE=arm64 for Graviton
-	@ARCHITECTURE=$(ARCHITECTURE) $(SAM) build --parallel --build-dir '$(BUILD)' \
-	  --parameter-overrides Architecture=$(ARCHITECTURE)
+	@ARCHITECTURE=$(ARCHITECTURE) $(SAM) build --build-dir '$(BUILD)' --parameter-overrides Architecture=$(ARCHITECTURE)
 
 .PHONY: sam-invoke
 sam-invoke: .venv/.run .venv-sam/.installed ## Make one picture by the real `sam local invoke`, in a container: EVENT=…

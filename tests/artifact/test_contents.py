@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.artifact.build import ARCHITECTURE, ROOT, build, entries, make, package
+from tests.template.everything import EVERYTHING
+from tests.template.stack import deploy
 
 MEGABYTE = 1024 * 1024
 ELF_MACHINES = {"x86_64": 62, "arm64": 183}  # EM_X86_64, EM_AARCH64
@@ -105,6 +107,13 @@ def modes_and_dates(directory: Path) -> dict[Path, tuple[int, float]]:
     """Return what `sam local` mounts, and other packers keep, besides the content."""
     found = {path.relative_to(directory): path.stat() for path in directory.rglob("*")}
     return {path: (status.st_mode, status.st_mtime) for path, status in found.items()}
+
+
+def test_every_function_of_the_template_gets_the_same(artifact: Path, tmp_path: Path) -> None:
+    functions = deploy(**EVERYTHING).of_type("AWS::Lambda::Function")
+
+    assert {path.name for path in artifact.parent.glob("*Function")} == functions.keys()
+    assert len({package(artifact.parent / name, tmp_path / "package.zip") for name in functions}) == 1
 
 
 def test_every_module_can_be_imported_from_it(artifact: Path, runtime_client: Path) -> None:

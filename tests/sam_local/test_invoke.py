@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.artifact.build import ROOT, build
+from tests.artifact.build import ROOT, build, make
 from tests.module import event_for, read_event
 from tests.sam_local.engine import needed_engine
 
@@ -57,6 +57,8 @@ def test_an_error_is_told_by_its_name_and_leaves_standard_output_empty(built: Pa
 
 
 def test_without_an_engine_it_says_so_in_one_line_before_it_builds_anything() -> None:
+    make(".venv/.run")
+
     invoked = subprocess.run(
         ["make", "sam-invoke"],
         cwd=ROOT,
