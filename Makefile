@@ -66,6 +66,12 @@ sam-invoke: .venv/.run .venv-sam/.installed ## Make one picture by the real `sam
 	@$(MAKE) --silent build >&2
 	@PYTHONPATH=src $(PYTHON) -m local.sam_invoke "$$EVENT" '$(BUILD)'
 
+.PHONY: sam-start-api
+sam-start-api: .venv/.run .venv-sam/.installed ## Serve the HTTP API by the real `sam local start-api`, in containers: PORT=3000
+	@$(PYTHON) -m local.container_engine
+	@$(MAKE) --silent build >&2
+	@PYTHONPATH=src $(PYTHON) -m local.sam_start_api '$(BUILD)'
+
 .PHONY: benchmark
 benchmark: .venv/.test .venv-sam/.installed .venv-runtime-client/.installed .aws-sam/benchmark/.comparators ## Measure what docs/performance.md tells, in some ten minutes on a quiet machine: OPTIONS="--only calls"
 	@$(SAM) build GenerateImageFunction --build-dir .aws-sam/benchmark/ours >/dev/null

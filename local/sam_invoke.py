@@ -63,13 +63,17 @@ def main(event: str, build: str, environ: Mapping[str, str]) -> int:
 
 
 @contextmanager
-def sam_local(engine: Engine, build: Path, environ: Mapping[str, str]) -> Iterator[SamLocal]:
-    """Give `sam local` an account and a provider of its own, in which its containers run what was built."""
+def sam_local(engine: Engine, build: Path, environ: Mapping[str, str], **settings: str) -> Iterator[SamLocal]:
+    """Give `sam local` an account and a provider of its own, in which its containers run what was built.
+
+    settings: of the functions, in the place of the template's.
+    """
     with StandIn() as stand_in, local_account() as account, engine.forwarding(stand_in.port, _port(account.endpoint)):
         account.create_secret({"apiKey": stand_in.api_key})
         variables = account.settings | {
             "OPENAI_BASE_URL": _from_a_container(stand_in.base_url),
             "AWS_ENDPOINT_URL": _from_a_container(account.endpoint),
+            **settings,
         }
         template, values = build / "local.yaml", build / "local-variables.json"
         template.write_text(json.dumps(_declaring(variables, build / "template.yaml")), "utf-8")
