@@ -54,6 +54,8 @@ def trim(source: Path, target: Path, python: str) -> None:
     for service in (target / "botocore" / "data").iterdir():
         if service.is_dir() and service.name not in SERVICES:
             shutil.rmtree(service)
+    endpoints = target / "botocore" / "data" / "endpoints.json"
+    subprocess.run([python, ROOT / "src" / "trim_endpoints.py", endpoints, *SERVICES], check=True)
     compiling = ["compileall", "-q", "--invalidation-mode", "unchecked-hash", "-s", ".", "-p", "/var/task", "."]
     subprocess.run(
         [python, "-m", *compiling], cwd=target, check=False, env=os.environ | {"PYTHONHASHSEED": "0"}
