@@ -11,13 +11,13 @@ import base64
 import json
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 from uuid import uuid4
 
+from generate_image.deadline import Deadline, DeadlineExceededError
 from local.lambda_context import LocalContext
 
 LONGEST_BODY_BYTES = 10 * 1024 * 1024
@@ -55,7 +55,6 @@ class Gateway:
         ]
         self.function = function
         self._seconds = seconds
-        self._workers = ThreadPoolExecutor(max_workers=64, thread_name_prefix="function")
 
     def answer(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Response:
         """Return the answer to one request. target: path and query, as in the request's first line."""
@@ -65,10 +64,10 @@ class Gateway:
         if len(json.dumps(event, ensure_ascii=False).encode(errors="surrogatepass")) > LONGEST_EVENT_BYTES:
             return message(413, "Request Entity Too Large")
         # Abandoned when it is late, as API Gateway does; Lambda lets it run to its own end.
-        call = self._workers.submit(self.function, event, LocalContext(self._seconds))
+        patience = Deadline(time.monotonic() + self._seconds, time.monotonic)
         try:
-            answer = call.result(timeout=self._seconds)
-        except TimeoutError:
+            answer = patience.run(lambda: self.function(event, LocalContext(self._seconds)))
+        except DeadlineExceededError:
             return message(503, "Service Unavailable")
         except Exception:  # noqa: BLE001  # whatever a function raises
             return message(500, "Internal Server Error")

@@ -3,12 +3,11 @@
 Where no state machine is configured (``sam local start-api``), it buys in place, with the handler's own code.
 """
 
-import json
 import os
 import re
 import time
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -21,15 +20,14 @@ from generate_image.delivery import links_for
 from generate_image.errors import ConfigurationError, GenerateImageError, ImageNotFoundError, InvalidRequestError
 from generate_image.executions import Executions
 from generate_image.http_errors import ForbiddenError, MethodNotAllowedError, RouteNotFoundError
-from generate_image.http_request import LONGEST_BODY_BYTES, HttpRequest, too_large
+from generate_image.http_request import HttpRequest
 from generate_image.http_response import json_response, problem_response
-from generate_image.identity import image_id, request_hash
-from generate_image.image_models import longest_prompt
+from generate_image.orders import hash_of_event, read_order
 from generate_image.outcomes import Outcome, Outcomes
 from generate_image.preferences import parse_prefer
-from generate_image.purchases import InPlacePurchases, Order, Purchases
+from generate_image.purchases import InPlacePurchases, Purchases
 from generate_image.records import Records
-from generate_image.request import CLIENT_ID, ImageRequest, parse_event
+from generate_image.request import CLIENT_ID
 from generate_image.settings import Settings
 from generate_image.storage import PictureStore
 from generate_image.telemetry import SERVICE, Telemetry
@@ -73,7 +71,6 @@ class Api:
         self._settings = settings
         self._telemetry = telemetry
         self._clock = clock
-        self._longest_prompt = max(map(longest_prompt, settings.image_models))
         self._links = links_for(settings, s3, secrets, clock=clock)
         records = Records(s3, settings.image_bucket, clock=clock, sleep=sleep)
         pictures = PictureStore(s3, settings.image_bucket, settings.picture_retention_days, sleep=sleep)
@@ -81,7 +78,9 @@ class Api:
         if settings.state_machine_arn:
             executions = Executions(step_functions, settings.state_machine_arn)
             self._outcomes = Outcomes(records, pictures, executions)
-            self._purchases = Purchases(executions, self._outcomes, self._hash_of, sleep=sleep)
+            self._purchases = Purchases(
+                executions, self._outcomes, partial(hash_of_event, settings=settings), sleep=sleep
+            )
         else:
             from generate_image.handler import Handler  # noqa: PLC0415  # who waits does not load what buys
 
@@ -117,26 +116,12 @@ class Api:
     def _create(self, request: HttpRequest, deadline: Deadline, context: LambdaContext) -> dict[str, Any]:
         client_id = self._client_of(request)
         preferences = parse_prefer(request.headers.get("prefer", ""))
-        event = _event_of(request, client_id)
-        wanted = self._checked(event)
-        order = Order(
-            client_id=client_id,
-            image_id=image_id(wanted, self._settings),
-            request_hash=request_hash(wanted, self._settings),
-            event=event,
-            text=_as_text(event, wanted),
-        )
+        order = read_order(request, client_id, self._settings)
         self._telemetry.identify(client_id=client_id, image_id=order.image_id)
         waiting = Deadline(min(deadline.at, self._clock() + preferences.wait), self._clock)
         purchase = self._purchases.make(order, waiting, deadline, context)
-        response = self._told(
-            purchase.outcome,
-            client_id,
-            order.image_id,
-            deadline,
-            asked=wanted.passed_through,
-            replayed=not purchase.begun,
-        )
+        asked, replayed = order.passed_through, not purchase.begun
+        response = self._told(purchase.outcome, client_id, order.image_id, deadline, asked=asked, replayed=replayed)
         if preferences.applied:
             response["headers"]["Preference-Applied"] = preferences.applied
         return response
@@ -187,38 +172,6 @@ class Api:
         if claim and request.claims.get(claim) != client_id:
             raise ForbiddenError("The token is not this client's.")
         return client_id
-
-    def _checked(self, event: object) -> ImageRequest:
-        return parse_event(event, default_key="", longest_prompt=self._longest_prompt)
-
-    def _hash_of(self, event: Mapping[str, Any]) -> str:
-        return request_hash(self._checked(event), self._settings)
-
-
-def _event_of(request: HttpRequest, client_id: str) -> dict[str, Any]:
-    """Return the module's event. Raises InvalidRequestError, ForbiddenError and what reading the body raises."""
-    body = request.json_object()
-    told = body.get("client_id")
-    is_named = isinstance(told, str | int) and not isinstance(told, bool)
-    if told is not None and not (is_named and str(told) == client_id):
-        raise ForbiddenError("The body speaks for another client than the path. Leave its client_id out.")
-    keys = [key for key in (request.headers.get("idempotency-key"), body.get("idempotency_key")) if key is not None]
-    if keys and any(key != keys[0] for key in keys):
-        problem = "must be the same in the Idempotency-Key header and in the body, where both have one"
-        raise InvalidRequestError.listing([{"field": "idempotency_key", "problem": problem}])
-    return {**body, "client_id": client_id, "idempotency_key": keys[0] if keys else request.request_id}
-
-
-def _as_text(event: Mapping[str, Any], wanted: ImageRequest) -> str:
-    """Return the event as JSON. Raises RequestTooLargeError, and InvalidRequestError for what is none in UTF-8."""
-    text = json.dumps(event, ensure_ascii=False)
-    try:
-        size = len(text.encode()) + len(wanted.prompt.encode())  # which the answer holds once more
-    except ValueError:
-        raise InvalidRequestError.listing([{"field": "body", "problem": "must have no lone surrogates"}]) from None
-    if size > LONGEST_BODY_BYTES:
-        raise too_large(size)
-    return text
 
 
 def _is_uuid(text: str) -> bool:

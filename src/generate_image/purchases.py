@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from generate_image.deadline import Deadline, LambdaContext
 from generate_image.errors import IdempotencyKeyReusedError, RequestInProgressError
 from generate_image.executions import Executions
+from generate_image.orders import Order
 from generate_image.outcomes import QUEUED, Outcome, Outcomes
 
 if TYPE_CHECKING:
@@ -17,17 +18,6 @@ LONGEST_PAUSE_SECONDS = 1.5
 PAUSE_GROWTH = 1.3
 STARTS = 3
 """How often a start is tried that other calls get ahead of."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """What is to be bought. event: the module's. text: the same as JSON. request_hash: what decides the picture."""
-
-    client_id: str
-    image_id: str
-    request_hash: str
-    event: Mapping[str, Any]
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
