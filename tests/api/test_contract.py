@@ -105,7 +105,7 @@ schema = schemathesis.openapi.from_dict(without_authorization())
 
 
 @schema.include(method="POST").parametrize()
-@settings(max_examples=600, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
 def test_ordering_does_what_the_contract_says(case: "schemathesis.Case[Any]", url: str) -> None:
     """With whatever ``Prefer`` is made up, and without waiting where none is."""
     case.headers.setdefault("Prefer", "respond-async")
