@@ -1,7 +1,12 @@
 """`make serve` over HTTP: the page, the documentation and the API at one address."""
 
 import http.client
-from collections.abc import Iterator
+import socket
+import struct
+from collections.abc import Iterator, Mapping
+from threading import Event
+from threading import enumerate as enumerate_threads
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -9,6 +14,7 @@ import requests
 import yaml
 
 from local.gateway import Gateway
+from local.lambda_context import LocalContext
 from local.web_server import SWAGGER_UI_FILES, web_server
 from tests.api.http_client import CONTRACT
 from tests.api.test_gateway import echo
@@ -95,3 +101,25 @@ def test_a_body_whose_end_is_not_told_is_refused(url: str, name: str, value: str
 
     assert connection.getresponse().status == status
     connection.close()
+
+
+def test_a_caller_that_leaves_before_its_answer_leaves_no_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    came, left = Event(), Event()
+
+    def slow(event: Mapping[str, Any], _: LocalContext) -> dict[str, Any]:
+        came.set()
+        left.wait(10)
+        return {"statusCode": 200, "body": event["rawPath"] * 100_000}
+
+    with web_server(Gateway(CONTRACT, slow)) as url:
+        parts = urlsplit(url)
+        with socket.create_connection((parts.hostname, parts.port)) as caller:
+            caller.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # leave with a reset
+            caller.sendall(b"GET /clients/1/images HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            came.wait(10)
+        left.set()
+        for thread in enumerate_threads():
+            if "process_request_thread" in thread.name:
+                thread.join(10)
+
+    assert capsys.readouterr().err == ""
