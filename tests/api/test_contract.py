@@ -85,9 +85,12 @@ def url() -> Iterator[str]:
         assert process.stderr is not None
         lines = iter(process.stderr)
         found = next(filter(None, (re.match(r"(http://127\.0\.0\.1:\d+)/: the page", line) for line in lines)))
-        Thread(target=lambda: [None for _ in lines], daemon=True).start()  # a full pipe would stop it
+        drained = Thread(target=lambda: [None for _ in lines])  # a full pipe would stop it
+        drained.start()
         yield found[1]
         process.send_signal(signal.SIGINT)
+        process.wait(30)
+        drained.join()
     assert process.returncode == 0
 
 
