@@ -94,8 +94,8 @@ class InPlacePurchases:
         try:
             answer = self._handler.serve(order.event, context)
         except RequestInProgressError:
-            begun = Outcome(pending=QUEUED)
-            return Purchase(wait(self._outcomes, order, begun, 0, waiting, deadline, self._sleep), begun=False)
+            seen = self._outcomes.look(order.client_id, order.image_id, deadline)
+            return Purchase(wait(self._outcomes, order, seen, 0, waiting, deadline, self._sleep), begun=False)
         outcome = self._outcomes.look(order.client_id, order.image_id, deadline)
         return Purchase(outcome, begun=not answer["_meta_"]["replayed"])
 

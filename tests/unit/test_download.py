@@ -126,7 +126,7 @@ def test_a_redirect_within_the_host_is_followed(module: Module, stand_in: StandI
 def test_a_picture_that_drips_ends_with_the_deadline(module: Module, stand_in: StandIn) -> None:
     stand_in.script("url_drips", pause=30)
     with pytest.raises(DownloadError, match="DeadlineExceededError"):
-        module.invoke(event_for("a lighthouse"), seconds=4.5)
+        module.invoke(event_for("a lighthouse"), seconds=8)
 
 
 def test_too_large_a_picture_is_none(module: Module, stand_in: StandIn) -> None:
