@@ -8,13 +8,12 @@ from uuid import uuid4
 
 import yaml
 
-from generate_image.api import AWS_CONFIG as API_AWS_CONFIG
-from generate_image.api import Api, answered
-from generate_image.handler import AWS_CONFIG, Handler, told
+from generate_image.api import AWS_CONFIG, Api, answered
 from generate_image.settings import Settings
 from generate_image.telemetry import Telemetry
 from local.account import Account
 from local.environments import Environments
+from local.functions import buying_function
 from local.gateway import Gateway
 from local.lambda_context import LocalContext
 from local.state_machines import StateMachines, function_arn
@@ -38,7 +37,7 @@ def http_api(
     settings: the functions' environment variables. log: where they log. sleep: how the state machine waits before a
     retry. buys: another function in the place of the one that buys.
     """
-    buys = buys or Environments(lambda: _buys(account, settings, log))
+    buys = buys or buying_function(account, settings, log)
     with StateMachines(account, {BUYS: buys}, sleep=sleep) as machines:
         definition = (ROOT / "statemachines" / "generate_image.asl.yaml").read_text("utf-8")
         arn = machines.create(f"generate-image-{uuid4()}", definition, {f"{BUYS}Arn": function_arn(BUYS)})
@@ -51,24 +50,13 @@ def gateway(account: Account, settings: Mapping[str, str], log: IO[str]) -> Gate
     return Gateway(contract, Environments(lambda: _waits(account, settings, log)))
 
 
-def _buys(account: Account, settings: Mapping[str, str], log: IO[str]) -> Function:
-    session, endpoint, telemetry = account.session(), account.endpoint, _telemetry(log)
-    handler = Handler(
-        Settings.from_mapping(settings),
-        session.client("s3", endpoint_url=endpoint, config=AWS_CONFIG),
-        session.client("secretsmanager", endpoint_url=endpoint, config=AWS_CONFIG),
-        telemetry,
-    )
-    return lambda event, context: told(telemetry, context, lambda: handler.serve(event, context))
-
-
 def _waits(account: Account, settings: Mapping[str, str], log: IO[str]) -> Function:
     session, endpoint, telemetry = account.session(), account.endpoint, _telemetry(log)
     api = Api(
         Settings.from_mapping(settings),
-        session.client("s3", endpoint_url=endpoint, config=API_AWS_CONFIG),
-        session.client("secretsmanager", endpoint_url=endpoint, config=API_AWS_CONFIG),
-        session.client("stepfunctions", endpoint_url=endpoint, config=API_AWS_CONFIG),
+        session.client("s3", endpoint_url=endpoint, config=AWS_CONFIG),
+        session.client("secretsmanager", endpoint_url=endpoint, config=AWS_CONFIG),
+        session.client("stepfunctions", endpoint_url=endpoint, config=AWS_CONFIG),
         telemetry,
     )
 
