@@ -11,7 +11,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 BUILD = ROOT / ".aws-sam" / "benchmark"
-SERVICES = ("s3", "secretsmanager")
 TRIMMED = ("boto3/data", "boto3/examples", "bin")
 
 
@@ -48,14 +47,10 @@ def trim(source: Path, target: Path, python: str) -> None:
     The metadata of packages stays: some of them read their own version there.
     """
     shutil.rmtree(target, ignore_errors=True)
-    shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "tests", "examples-*"))
+    shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "tests"))
     for name in TRIMMED:
         shutil.rmtree(target / name, ignore_errors=True)
-    for service in (target / "botocore" / "data").iterdir():
-        if service.is_dir() and service.name not in SERVICES:
-            shutil.rmtree(service)
-    endpoints = target / "botocore" / "data" / "endpoints.json"
-    subprocess.run([python, ROOT / "src" / "trim_endpoints.py", endpoints, *SERVICES], check=True)
+    subprocess.run([python, ROOT / "src" / "trim_botocore.py", target / "botocore" / "data"], check=True)
     compiling = ["compileall", "-q", "--invalidation-mode", "unchecked-hash", "-s", ".", "-p", "/var/task", "."]
     subprocess.run(
         [python, "-m", *compiling], cwd=target, check=False, env=os.environ | {"PYTHONHASHSEED": "0"}

@@ -1,5 +1,6 @@
 """What is uploaded: what the function needs, for its own platform, compiled, the same from every builder."""
 
+import json
 import os
 import re
 import shutil
@@ -8,6 +9,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from botocore import xform_name
+from botocore.session import Session
 
 from tests.artifact.build import ARCHITECTURE, ROOT, build, entries, make, package
 from tests.template.everything import EVERYTHING
@@ -50,12 +53,17 @@ def test_holds_the_functions_and_what_they_import(artifact: Path) -> None:
         assert list(artifact.rglob(pattern)) == []
 
 
-def test_has_the_data_of_the_services_that_the_code_calls_and_of_no_other(artifact: Path) -> None:
+def test_describes_the_operations_that_the_code_calls_and_no_other(artifact: Path) -> None:
     sources = "".join(path.read_text() for path in (ROOT / "src/generate_image").rglob("*.py"))
-
+    called = set(re.findall(r"\.([a-z_]+)\(", sources))
     shipped = {path.name for path in (artifact / "botocore/data").iterdir() if path.is_dir()}
 
-    assert set(re.findall(r"\bclient\(\s*\"(\w+)\"", sources)) <= shipped <= {"s3", "secretsmanager", "stepfunctions"}
+    assert shipped == set(re.findall(r"\bclient\(\s*\"(\w+)\"", sources))
+    for service in shipped:
+        [description] = (artifact / "botocore/data" / service).glob("*/service-2.json")
+        of_botocore = Session().get_service_model(service).operation_names
+        used = {name for name in of_botocore if xform_name(name) in called}
+        assert set(json.loads(description.read_text())["operations"]) - {"HeadBucket"} == used
 
 
 def test_every_module_has_bytecode_that_is_read_without_a_look_at_its_source(artifact: Path) -> None:
