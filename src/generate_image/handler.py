@@ -1,5 +1,6 @@
 """The function that buys: the module's event in, its answer or a named error out."""
 
+import gc
 import os
 import random
 import time
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.config import Config
 
+from generate_image import USUAL_THRESHOLDS
 from generate_image.claims import Claims
 from generate_image.credentials import CredentialsStore
 from generate_image.deadline import Deadline, LambdaContext
@@ -139,7 +141,11 @@ def _telemetry() -> Telemetry:
 
 @cache
 def _handler() -> Handler:
-    return Handler.from_environment(os.environ, _telemetry())
+    made = Handler.from_environment(os.environ, _telemetry())
+    # What there is by now stays, and is looked at no more; what comes from here on is garbage as anywhere.
+    gc.freeze()
+    gc.set_threshold(*USUAL_THRESHOLDS)
+    return made
 
 
 def handler(event: object, context: LambdaContext) -> dict[str, Any]:
