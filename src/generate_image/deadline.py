@@ -2,9 +2,8 @@
 
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
 from threading import Thread
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 T = TypeVar("T")
 
@@ -31,8 +30,7 @@ class DeadlineExceededError(TimeoutError):
     """The call did not return in time; what it asked for may still take effect."""
 
 
-@dataclass(frozen=True, slots=True)
-class Deadline:
+class Deadline(NamedTuple):
     """A moment of the clock. at: seconds since the epoch, as clock tells them."""
 
     at: float

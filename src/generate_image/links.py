@@ -1,8 +1,7 @@
 """Links to stored pictures that say truly how long they work."""
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 from urllib.parse import parse_qs, urlsplit
 
 from generate_image.deadline import Deadline
@@ -12,8 +11,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(NamedTuple):
     """A URL that needs no credentials, and when it ends: UTC, as ISO 8601."""
 
     url: str

@@ -6,8 +6,7 @@ https://developers.openai.com/api/reference/resources/images/methods/generate
 import json
 from binascii import a2b_base64
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from generate_image.credentials import Credentials
 from generate_image.deadline import Deadline
@@ -34,8 +33,7 @@ SHORTEST_PURCHASE_SECONDS = 6.0
 """The fastest model needs as long; a request sent with less time left is paid for and lost."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Purchase:
+class Purchase(NamedTuple):
     """A picture that was bought: its bytes in ``content``, or the ``url`` to fetch them from.
 
     usage: the provider's token counts. seconds: from the request to the end of the answer.

@@ -1,6 +1,6 @@
 """What a picture is: told by its first bytes, never by a header or a name."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 HEAD_BYTES = 12
 """So many first bytes tell the type."""
@@ -8,8 +8,7 @@ LARGEST_BYTES = 32 * 1024 * 1024
 """A 1024x1024 picture of the GPT image models has 1.3 to 2.3 MB; more than this is no such picture."""
 
 
-@dataclass(frozen=True, slots=True)
-class PictureType:
+class PictureType(NamedTuple):
     """A file's ending, with the dot, and its Content-Type."""
 
     extension: str

@@ -7,8 +7,8 @@ request was not sent, and may be sent again; or it was, and what came of it is u
 import io
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from threading import Lock
+from typing import NamedTuple
 
 import requests
 
@@ -23,8 +23,7 @@ LARGEST_ANSWER_BYTES = LARGEST_BYTES * 2
 """A picture in base64 takes 4/3 of its size, and the answer has a little more than that."""
 
 
-@dataclass(frozen=True, slots=True)
-class ProviderAnswer:
+class ProviderAnswer(NamedTuple):
     """An answer that came whole, whatever it says. request_id: the provider's name for it, to ask its support by."""
 
     status: int

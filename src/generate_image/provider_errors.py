@@ -8,9 +8,8 @@ that is not known counts by its status alone.
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from generate_image.errors import (
     ContentRejectedError,
@@ -98,8 +97,7 @@ def _by_status(refusal: "_Refusal", now: float) -> GenerateImageError:
     return refusal.told(ProviderRejectedError, message)
 
 
-@dataclass(frozen=True, slots=True)
-class _Refusal:
+class _Refusal(NamedTuple):
     """An answer that is no success. error: its error object, empty where the body holds none."""
 
     answer: ProviderAnswer

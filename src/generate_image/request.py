@@ -3,8 +3,8 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from generate_image.errors import InvalidRequestError
 
@@ -20,15 +20,14 @@ CREDENTIALS_ID = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 IDEMPOTENCY_KEY_LENGTH = 255
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImageRequest:
+class ImageRequest(NamedTuple):
     """What a caller asks for, checked."""
 
     client_id: str
     credentials_id: str
     prompt: str
     idempotency_key: str
-    passed_through: Mapping[str, Any] = field(default_factory=dict)
+    passed_through: Mapping[str, Any] = MappingProxyType({})
     """What of the event comes back in the answer: ``nextModule`` where given, ``data`` in persistent mode."""
 
 

@@ -2,9 +2,8 @@
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -23,8 +22,7 @@ NOT_ALLOWED = frozenset({"403", "AccessDenied", "NoSuchBucket", "InvalidAccessKe
 NO_SUCH_KEY = frozenset({"404", "NoSuchKey", "NotFound"})
 
 
-@dataclass(frozen=True, slots=True)
-class StoredPicture:
+class StoredPicture(NamedTuple):
     """A picture that lies in S3.
 
     stored_at: seconds since the epoch. metadata: what was kept beside it when it was put.
