@@ -1,5 +1,6 @@
 """docs/operations.md: a chapter for each alarm, and queries that ask for what the log really has."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ DOCUMENT = (Path(__file__).parents[2] / "docs" / "operations.md").read_text("utf
 QUERIES = re.findall(r"^```logs-insights\n(.*?)^```", DOCUMENT, re.MULTILINE | re.DOTALL)
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/CWL_QuerySyntax.html
 COMMANDS = {"fields", "filter", "stats", "sort", "limit"}
-WORDS = {"and", "as", "asc", "by", "desc", "in", "not", "or"}
+WORDS = {"and", "as", "asc", "by", "desc", "in", "like", "not", "or"}
 FUNCTIONS = {"bin", "count", "count_distinct", "ispresent", "latest", "max", "min", "pct", "sum"}
 GIVEN = {"@timestamp", "@message"}
 IMAGE_ID = "PUT-THE-IMAGE-ID-HERE"
@@ -25,7 +26,10 @@ IMAGE_ID = "PUT-THE-IMAGE-ID-HERE"
 
 @pytest.fixture
 def lines(account: Account, stand_in: StandIn) -> list[dict[str, Any]]:
-    return run_everything(account, stand_in).lines
+    """What the functions log, and a line of the HTTP API's access log."""
+    [stage] = deploy(**EVERYTHING).of_type("AWS::ApiGatewayV2::Stage").values()
+    access: dict[str, Any] = json.loads(stage["Properties"]["AccessLogSettings"]["Format"])
+    return [*run_everything(account, stand_in).lines, access]
 
 
 def names_of(line: dict[str, Any], prefix: str = "") -> set[str]:
@@ -41,7 +45,7 @@ def used(query: str) -> tuple[set[str], dict[str, set[str]]]:
     compared: dict[str, set[str]] = {}
     for name, value, values in re.findall(r'([\w.@]+) (?:=|in) (?:"([^"]*)"|\[([^]]*)\])', query):
         compared.setdefault(name, set()).update(re.findall(r'"([^"]*)"', values) if values else {value})
-    bare = re.sub(r'"[^"]*"', "", query)
+    bare = re.sub(r'"[^"]*"|/[^/]*/', "", query)
     given = set(re.findall(r"\bas (\w+)", bare))
     words = set(re.findall(r"@?[A-Za-z_][\w.]*", re.sub(r"\bbin\(\w+\)", "", bare)))
     functions = set(re.findall(r"(\w+)\(", bare))
