@@ -41,7 +41,7 @@ class Services:
 
     def reset(self, **settings: object) -> None:
         """Empty the account, forget the ledger and the faults, and give the provider these settings."""
-        requests.post(f"{self.account.endpoint}/moto-api/reset", timeout=60).raise_for_status()
+        self.account.empty()
         self.account.create_bucket()
         self.account.create_secret({"apiKey": API_KEY}, owner=OWNER)
         self.fail_s3(rate=0, requests_each=0)

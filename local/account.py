@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import boto3
+import requests
 from moto.server import ThreadedMotoServer
 
 REGION = "us-east-1"
@@ -46,6 +47,10 @@ class Account:
         """Return a session of the account's owner."""
         return _session()
 
+    def empty(self) -> None:
+        """Remove everything that was ever made in it."""
+        requests.post(f"{self.endpoint}/moto-api/reset", timeout=60).raise_for_status()
+
     def create_bucket(self) -> None:
         """Create the bucket that ``settings`` names."""
         self.session().client("s3", endpoint_url=self.endpoint).create_bucket(Bucket=BUCKET)
@@ -72,6 +77,7 @@ def local_account(port: int = 0) -> Iterator[Account]:
     server.start()
     try:
         account = Account(f"http://127.0.0.1:{server.get_host_and_port()[1]}")
+        account.empty()  # moto keeps what there is in the process, not in the server
         account.create_bucket()
         yield account
     finally:

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 import pytest
-import requests
 
 from local.account import Account, local_account
 from local.openai_stand_in import StandIn
@@ -19,7 +18,7 @@ def running_account() -> Iterator[Account]:
 @pytest.fixture
 def account(running_account: Account) -> Account:
     """An account with an empty bucket and no secret."""
-    requests.post(f"{running_account.endpoint}/moto-api/reset", timeout=10).raise_for_status()
+    running_account.empty()
     running_account.create_bucket()
     return running_account
 

@@ -64,7 +64,7 @@ class Downloader:
                 response = pool.urlopen("GET", target, headers=headers, redirect=False, preload_content=False)
                 with closing(response):
                     if response.status == OK:
-                        return _keep(response)
+                        return _keep(response, deadline)
                     if response.status not in REDIRECT_STATUSES or not response.headers.get("location"):
                         raise _refused(f"its host answered HTTP {response.status}")
                     url = urljoin(url, response.headers["location"])
@@ -114,12 +114,14 @@ def _refused(why: str) -> DownloadError:
     return DownloadError(f"The picture was bought, but its URL could not be fetched: {why}. Nothing is bought twice.")
 
 
-def _keep(response: urllib3.BaseHTTPResponse) -> IO[bytes]:
-    """Return the body in a temporary file, at its beginning."""
+def _keep(response: urllib3.BaseHTTPResponse, deadline: Deadline) -> IO[bytes]:
+    """Return the body in a temporary file, at its beginning. Raises DeadlineExceededError once nobody waits for it."""
     with ExitStack() as on_error:
         file = on_error.enter_context(TemporaryFile())
         size = 0
         for chunk in response.stream(CHUNK_BYTES, decode_content=False):
+            if deadline.remaining() == 0:
+                raise DeadlineExceededError
             size += len(chunk)
             if size > LARGEST_BYTES:
                 raise ProviderResponseError(

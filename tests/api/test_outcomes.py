@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
+from threading import Event
 from typing import Any
 
 import pytest
@@ -81,7 +82,12 @@ def test_an_error_that_is_none_of_ours_becomes_one(start_api: Start, error: Exce
 
 
 def test_a_stopped_execution_is_told_as_a_problem(start_api: Start) -> None:
-    api = start_api(buys=raises(BY_CODE["RateLimitedError"]("Wait.")))
+    may_end = Event()
+
+    def buys(_event: object, _context: object) -> None:
+        may_end.wait(30)
+
+    api = start_api(buys=buys)
     image_id = api.image_id("order-1")
     step_functions = api.account.session().client("stepfunctions", endpoint_url=api.account.endpoint)
     [machine] = step_functions.list_state_machines()["stateMachines"]
@@ -90,7 +96,9 @@ def test_a_stopped_execution_is_told_as_a_problem(start_api: Start) -> None:
         executionArn=f"{machine['stateMachineArn'].replace(':stateMachine:', ':execution:')}:{image_id}"
     )
 
-    assert_problem(api.get(image_id), "ConfigurationError")
+    may_end.set()
+
+    assert_problem(api.wait_for(image_id), "ConfigurationError")
 
 
 @pytest.mark.parametrize("status", [Status.STARTED, Status.GENERATED])

@@ -8,7 +8,6 @@ from io import StringIO
 from typing import Any
 
 import pytest
-import requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -29,7 +28,7 @@ SOME_ID = "0f5c2c3e-6d0b-5f86-9a59-3b8d1f0c6a11"
 def api(running_account: Account, running_stand_in: StandIn) -> Iterator[HttpClient]:
     """One API for all of these tests: it is to do nothing."""
     running_stand_in.reset()
-    requests.post(f"{running_account.endpoint}/moto-api/reset", timeout=10).raise_for_status()
+    running_account.empty()
     log = StringIO()
     with http_api(running_account, running_account.settings, log, sleep=time.sleep) as gateway:
         client = HttpClient(gateway, running_account, running_stand_in, log)
