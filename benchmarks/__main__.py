@@ -46,7 +46,7 @@ def _measure(results: dict[str, Any], options: argparse.Namespace) -> None:
             "size": size.measure,
             "cold_start": lambda: cold_start.measure(world, options.rounds),
             "warm": lambda: warm.measure(world, options.rounds),
-            "memory": lambda: memory.measure(world, max(1, options.rounds // 5)),
+            "memory": lambda: memory.measure(world, options.rounds),
             "calls": lambda: calls.measure(world),
             "losses": lambda: losses.measure(world, options.requests),
         }

@@ -39,5 +39,5 @@ def model(cold_cpu_seconds: float, warm_cpu_seconds: float, largest_peak_bytes: 
 
 def measure(cold_start: dict[str, Any], warm: dict[str, Any], memory: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the model for what the other measures found of ours."""
-    largest = max(row["peak_bytes"] for row in memory if row["artifact"] == "ours")
+    largest = max(median(row["peaks"]) for row in memory if row["artifact"] == "ours")
     return model(median(cold_start["ours"]["cpu_seconds"]), warm["ours"]["cpu_seconds_each"], largest)

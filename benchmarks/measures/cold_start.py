@@ -2,23 +2,10 @@
 
 from typing import Any
 
-from benchmarks.artifacts import (
-    FLOOR,
-    LANGCHAIN,
-    LANGCHAIN_AS_BUILT,
-    LITELLM,
-    LITELLM_AS_BUILT,
-    OPENAI,
-    OPENAI_AS_BUILT,
-    OURS,
-    Artifact,
-)
+from benchmarks.artifacts import EVERY, OURS, Artifact
 from benchmarks.environment import environment, event
 from benchmarks.services import MODEL_BY_URL, Services
 
-OFTEN = (OURS, FLOOR, OPENAI, OPENAI_AS_BUILT)
-SOMETIMES = (LITELLM, LITELLM_AS_BUILT, LANGCHAIN, LANGCHAIN_AS_BUILT)
-EVERY_SO_MANY_ROUNDS = 5
 PICTURE_BYTES = 1_900_000
 """Of a GPT image model's picture, 1.3 to 2.3 million."""
 
@@ -27,13 +14,12 @@ def measure(services: Services, rounds: int) -> dict[str, Any]:
     """Return, for each artifact, the seconds of every run: whole, of the start alone, and of CPU time."""
     services.reset(picture_bytes=PICTURE_BYTES)
     runs: dict[str, dict[str, list[float]]] = {
-        artifact.name: {"seconds": [], "init_seconds": [], "cpu_seconds": []} for artifact in OFTEN + SOMETIMES
+        artifact.name: {"seconds": [], "init_seconds": [], "cpu_seconds": []} for artifact in EVERY
     }
     _start(OURS, services)  # draws the picture, and brings the interpreter into the page cache
     for number in range(rounds):
-        artifacts = OFTEN + (SOMETIMES if number % EVERY_SO_MANY_ROUNDS == 0 else ())
-        turn = number % len(artifacts)
-        for artifact in artifacts[turn:] + artifacts[:turn]:
+        turn = number % len(EVERY)
+        for artifact in EVERY[turn:] + EVERY[:turn]:
             for name, value in _start(artifact, services).items():
                 runs[artifact.name][name].append(value)
     return runs

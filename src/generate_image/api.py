@@ -14,6 +14,7 @@ from uuid import UUID
 import boto3
 from botocore.config import Config
 
+from generate_image import collect_garbage_as_usual
 from generate_image.answer import answer
 from generate_image.deadline import Deadline, LambdaContext
 from generate_image.delivery import links_for
@@ -205,7 +206,9 @@ def _telemetry() -> Telemetry:
 
 @cache
 def _api() -> Api:
-    return Api.from_environment(os.environ, _telemetry())
+    made = Api.from_environment(os.environ, _telemetry())
+    collect_garbage_as_usual()
+    return made
 
 
 def handler(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """The function that buys: the module's event in, its answer or a named error out."""
 
-import gc
 import os
 import random
 import time
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.config import Config
 
-from generate_image import USUAL_THRESHOLDS
+from generate_image import collect_garbage_as_usual
 from generate_image.claims import Claims
 from generate_image.credentials import CredentialsStore
 from generate_image.deadline import Deadline, LambdaContext
@@ -142,9 +141,7 @@ def _telemetry() -> Telemetry:
 @cache
 def _handler() -> Handler:
     made = Handler.from_environment(os.environ, _telemetry())
-    # What there is by now stays, and is looked at no more; what comes from here on is garbage as anywhere.
-    gc.freeze()
-    gc.set_threshold(*USUAL_THRESHOLDS)
+    collect_garbage_as_usual()
     return made
 
 

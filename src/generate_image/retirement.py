@@ -17,6 +17,7 @@ import boto3
 import requests
 from botocore.config import Config
 
+from generate_image import collect_garbage_as_usual
 from generate_image.credentials import Credentials, CredentialsStore
 from generate_image.deadline import Deadline, DeadlineExceededError, LambdaContext
 from generate_image.errors import GenerateImageError
@@ -133,7 +134,9 @@ def _telemetry() -> Telemetry:
 @cache
 def _watch() -> ModelWatch:
     settings = Settings.from_mapping(os.environ)
-    return ModelWatch(settings, boto3.client("secretsmanager", config=AWS_CONFIG), _telemetry(), clock=time.time)
+    made = ModelWatch(settings, boto3.client("secretsmanager", config=AWS_CONFIG), _telemetry(), clock=time.time)
+    collect_garbage_as_usual()
+    return made
 
 
 def handler(event: object, context: LambdaContext) -> dict[str, Any]:

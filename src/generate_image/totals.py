@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from generate_image import collect_garbage_as_usual
 from generate_image.deadline import LambdaContext
 from generate_image.errors import ConfigurationError, StorageError
 from generate_image.handler import AWS_CONFIG, told
@@ -90,7 +91,9 @@ def _telemetry() -> Telemetry:
 
 @cache
 def _s3() -> "S3Client":
-    return boto3.client("s3", config=AWS_CONFIG)
+    made = boto3.client("s3", config=AWS_CONFIG)
+    collect_garbage_as_usual()
+    return made
 
 
 def handler(event: Mapping[str, str], context: LambdaContext) -> dict[str, Any]:

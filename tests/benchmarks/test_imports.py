@@ -41,9 +41,9 @@ import gc
 import json
 before = sum(generation["collections"] for generation in gc.get_stats())
 usual = gc.get_threshold()
-from generate_image import handler
+from generate_image import {module}
 after_imports = sum(generation["collections"] for generation in gc.get_stats())
-handler._handler()
+{module}.{maker}()
 print(json.dumps([after_imports - before, list(gc.get_threshold()) == list(usual), gc.get_freeze_count() > 0]))
 """
 LOADED = """
@@ -84,8 +84,13 @@ def test_the_handler_imports_nothing_heavy(loaded: set[str]) -> None:
     assert not loaded & HEAVY
 
 
-def test_the_garbage_collector_rests_until_the_clients_are_there() -> None:
-    collections, as_usual_again, frozen = json.loads(printed(COLLECTIONS, **ENVIRONMENT))
+@pytest.mark.parametrize(
+    ("module", "maker"), [("handler", "_handler"), ("api", "_api"), ("retirement", "_watch"), ("totals", "_s3")]
+)
+def test_the_garbage_collector_rests_until_the_clients_are_there(module: str, maker: str) -> None:
+    code = COLLECTIONS.format(module=module, maker=maker)
+
+    collections, as_usual_again, frozen = json.loads(printed(code, **ENVIRONMENT))
 
     assert collections <= 3
     assert as_usual_again
