@@ -10,8 +10,9 @@ LONGEST_WAIT_SECONDS = 25
 
 _NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _WORD = rf'(?:{_NAME}|"(?:[^"\\]|\\.)*")'
-_PARAMETERS = rf"(?:\s*;\s*(?:{_NAME}(?:\s*=\s*{_WORD}?)?)?)*"
-_PREFERENCE = re.compile(rf"[\s,]*(?P<name>{_NAME})(?:\s*=\s*(?P<value>{_WORD})?)?{_PARAMETERS}\s*(?:,|\Z)")
+# No two neighbours may take the same blank, or a header of fifty of them would be read for minutes.
+_PARAMETERS = rf"(?:\s*;(?:\s*{_NAME}(?:\s*=(?:\s*{_WORD})?)?)?)*"
+_PREFERENCE = re.compile(rf"[\s,]*(?P<name>{_NAME})(?:\s*=(?:\s*(?P<value>{_WORD}))?)?{_PARAMETERS}\s*(?:,|\Z)")
 
 
 @dataclass(frozen=True, slots=True)
