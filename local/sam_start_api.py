@@ -62,11 +62,12 @@ def sam_start_api(
 def _as_sam_takes_it(template: dict[str, Any]) -> dict[str, Any]:
     contract = yaml.safe_load((ROOT / "openapi.yaml").read_text("utf-8"))
     del contract["components"]["securitySchemes"]
+    [any_method] = contract["paths"].pop("/$default").values()
+    contract["paths"]["$default"] = {"x-amazon-apigateway-any-method": any_method["Fn::If"][-1]}
     for path in contract["paths"].values():
         for operation in path.values():
             if isinstance(operation, dict):
                 operation.pop("security", None)
-    contract["paths"]["$default"] = contract["paths"].pop("/$default")
     template["Resources"]["HttpApi"]["Properties"]["DefinitionBody"] = contract
     return template
 

@@ -69,6 +69,14 @@ def test_no_route_is_open(parameters: dict[str, str]) -> None:
         assert operation["security"] == [{"caller": []}]
 
 
+def test_a_preflight_meets_no_authorizer_where_browsers_may_call(stack: Stack) -> None:
+    """API Gateway answers it by itself, unless a route takes every method: the default one does."""
+    everything_else = "x-amazon-apigateway-any-method /$default"
+
+    assert everything_else in operations(stack)
+    assert everything_else not in operations(deploy(**EVERYTHING))
+
+
 def test_callers_sign_with_iam_by_default(stack: Stack) -> None:
     assert scheme(stack)["x-amazon-apigateway-authtype"] == "awsSigv4"
     assert "x-amazon-apigateway-authorizer" not in scheme(stack)
