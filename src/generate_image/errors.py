@@ -27,6 +27,8 @@ never holds a key or a prompt, so it may be logged, stored and returned as it is
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
+_REQUEST = " [provider request "
+
 
 class GenerateImageError(Exception):
     """What every error has in common.
@@ -56,13 +58,19 @@ class GenerateImageError(Exception):
         self.retry_after = retry_after
         self.provider_request_id = provider_request_id
         self.message = message
-        shown = f"{message} [provider request {provider_request_id}]" if provider_request_id else message
+        shown = f"{message}{_REQUEST}{provider_request_id}]" if provider_request_id else message
         super().__init__(shown)
 
     @property
     def code(self) -> str:
         """The class's name, as callers see it."""
         return type(self).__name__
+
+    @classmethod
+    def from_text(cls, text: str) -> Self:
+        """Return the error whose ``str`` is ``text``: that is all that Lambda tells of one."""
+        message, _, request_id = text.partition(_REQUEST)
+        return cls(message, provider_request_id=request_id.removesuffix("]") or None)
 
     def to_dict(self) -> dict[str, Any]:
         """Return what a record keeps: ``code``, ``message`` and those details that are there."""

@@ -56,7 +56,7 @@ class Execution:
             return None
         error_class = BY_CODE.get(self.error)
         if error_class is not None:
-            return error_class(_message(self.cause) or f"The picture was not made ({self.error}).")
+            return error_class.from_text(_message(self.cause) or f"The picture was not made ({self.error}).")
         name = self.error or self.status
         if name in PASSING_FAILURES:
             return StorageError(

@@ -66,11 +66,12 @@ def _event(request: HttpRequest, client_id: str) -> dict[str, Any]:
 
 
 def _as_text(event: Mapping[str, Any], wanted: ImageRequest) -> str:
-    text = json.dumps(event, ensure_ascii=False)
     try:
+        text = json.dumps(event, ensure_ascii=False, allow_nan=False)
         size = len(text.encode()) + len(wanted.prompt.encode())  # which the answer holds once more
     except ValueError:
-        raise InvalidRequestError.listing([{"field": "body", "problem": "must have no lone surrogates"}]) from None
+        problem = "must have no lone surrogates, and no number that is too large for a float"
+        raise InvalidRequestError.listing([{"field": "body", "problem": problem}]) from None
     if size > LONGEST_BODY_BYTES:
         raise too_large(size)
     return text

@@ -9,6 +9,7 @@ from generate_image.errors import IdempotencyKeyReusedError, RequestInProgressEr
 from generate_image.executions import Executions
 from generate_image.orders import Order
 from generate_image.outcomes import QUEUED, Outcome, Outcomes
+from generate_image.records import Status
 
 if TYPE_CHECKING:
     from generate_image.handler import Handler
@@ -71,8 +72,10 @@ class Purchases:
         return Purchase(outcome, begun=False)
 
     def _refuse_reused_key(self, outcome: Outcome, order: Order) -> None:
-        known = outcome.record.request_hash if outcome.record else ""
-        if not known and outcome.pending and outcome.execution:
+        known = ""
+        if outcome.record and outcome.record.status is not Status.RELEASED:
+            known = outcome.record.request_hash
+        elif outcome.pending and outcome.execution:
             known = self._hash_of(outcome.execution.event)
         if known not in ("", order.request_hash):
             raise IdempotencyKeyReusedError(

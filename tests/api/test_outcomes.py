@@ -53,12 +53,12 @@ def test_a_recorded_error_is_told_to_whoever_asks_again(api: HttpClient, code: s
 @pytest.mark.parametrize("code", sorted(BUYING))
 def test_an_execution_s_error_is_told_where_there_is_no_record(start_api: Start, code: str) -> None:
     """The machine waits out what passes; what is told is what it gave up with."""
-    api = start_api(buys=raises(BY_CODE[code]("It failed.")))
+    api = start_api(buys=raises(BY_CODE[code]("It failed.", provider_request_id="req_1")))
 
     answer = api.post(key="order-1")
 
     assert_problem(answer, code)
-    assert answer.body["detail"] == "It failed."
+    assert (answer.body["detail"], answer.body["provider_request_id"]) == ("It failed.", "req_1")
     assert_problem(api.get(api.image_id("order-1")), code)
 
 
@@ -165,10 +165,21 @@ def test_a_released_record_of_a_direct_call_is_no_picture_and_can_be_ordered(api
     assert api.get(record.image_id).status == 200
 
 
-def test_the_key_of_a_released_record_stays_bound_to_its_request(api: HttpClient) -> None:
+def test_the_key_of_a_released_record_is_free_for_any_request(api: HttpClient) -> None:
+    """What mends the cause, such as another model in IMAGE_MODELS, may be what makes it another request."""
     api.leave_record("order-1", Status.RELEASED, prompt="Un gato")
 
-    assert api.post("Un faro", key="order-1").body["code"] == "IdempotencyKeyReusedError"
+    assert api.post("Un faro", key="order-1").status == 200
+    assert api.billed() == 1
+
+
+def test_a_key_whose_models_were_all_retired_buys_once_they_are_mended(start_api: Start) -> None:
+    refused = start_api(IMAGE_MODELS="gpt-image-1").post(key="order-1")
+    mended = start_api(IMAGE_MODELS="gpt-image-2").post(key="order-1")
+
+    assert_problem(refused, "ModelUnavailableError")
+    assert mended.status == 200
+    assert mended.body["_meta_"]["model"] == "gpt-image-2"
 
 
 def test_a_picture_whose_lifetime_is_over_is_gone_and_its_key_new(api: HttpClient) -> None:
