@@ -17,7 +17,7 @@ from generate_image.errors import (
     ProviderUnavailableError,
     RateLimitedError,
 )
-from generate_image.image_models import is_dall_e, longest_prompt
+from generate_image.image_models import is_dall_e, longest_prompt, quality_of
 from generate_image.provider_connection import ProviderAnswer, post
 from generate_image.provider_errors import NoSuchModelError, to_error
 
@@ -48,7 +48,7 @@ class Purchase(NamedTuple):
 
 
 class ImagesApi:
-    """Buys pictures. Remembers for as long as it lives which models do not exist."""
+    """Buys pictures. Remembers for as long as it lives which models there are not for which credentials."""
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class ImagesApi:
         self._sleep = sleep
         self._random = random
         self._shortest_purchase_seconds = shortest_purchase_seconds
-        self._missing: set[tuple[str, str]] = set()
+        self._missing: set[tuple[Credentials, str]] = set()
 
     def buy(self, prompt: str, credentials: Credentials, deadline: Deadline) -> Purchase:
         """Buy one picture from the first model that exists. Raises what ``provider_errors`` makes of a refusal.
@@ -77,18 +77,20 @@ class ImagesApi:
         Raises ProviderUnavailableError where the provider was not reached, OutcomeUnknownError where a request was sent
         and no answer came by the deadline, and ModelUnavailableError where no model is left.
         """
-        base_url = credentials.base_url or self.base_url
-        for model in self.models:
-            if len(prompt) > longest_prompt(model) or (base_url, model) in self._missing:
+        fitting = [model for model in self.models if len(prompt) <= longest_prompt(model)]
+        for model in fitting:
+            if (credentials, model) in self._missing:
                 continue
             try:
                 return self._buy_with_retries(model, prompt, credentials, deadline)
             except NoSuchModelError:
-                self._missing.add((base_url, model))
+                self._missing.add((credentials, model))
         # Asked again next time: the list may have been right, and the provider wrong or not yet ready.
-        self._missing = {(url, model) for url, model in self._missing if url != base_url}
+        self._missing = {(owner, model) for owner, model in self._missing if owner != credentials}
+        others = ", ".join(model for model in self.models if model not in fitting)
+        too_long = f"; {others} takes no prompt of {len(prompt)} characters" if others else ""
         raise ModelUnavailableError(
-            f"The provider has none of the models {', '.join(self.models)}. Set IMAGE_MODELS to one that it has."
+            f"The provider has none of the models {', '.join(fitting)}{too_long}. Set IMAGE_MODELS to one that it has."
         )
 
     def _buy_with_retries(self, model: str, prompt: str, credentials: Credentials, deadline: Deadline) -> Purchase:
@@ -124,7 +126,7 @@ def _payload(model: str, prompt: str, quality: str) -> dict[str, Any]:
     common = {"model": model, "prompt": prompt, "n": 1, "size": SIZE}
     if is_dall_e(model):
         return common | {"quality": "standard", "response_format": "url"}
-    return common | {"quality": quality, "output_format": "png"}
+    return common | {"quality": quality_of(model, quality), "output_format": "png"}
 
 
 def _purchase(model: str, answer: ProviderAnswer, seconds: float) -> Purchase:
@@ -145,7 +147,7 @@ def _purchase(model: str, answer: ProviderAnswer, seconds: float) -> Purchase:
         usage=_usage(parsed.get("usage")),
         seconds=seconds,
         content=picture,
-        url=None if picture else url,
+        url=url if _is_http_url(url) else None,
     )
 
 

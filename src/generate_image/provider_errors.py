@@ -69,7 +69,7 @@ def to_error(answer: ProviderAnswer, *, now: float) -> GenerateImageError | NoSu
     if reasons & MONEY or status == PAYMENT_REQUIRED:
         message = "The provider's account has no money or quota left. Add credit or raise its limit, then try again."
         return refusal.told(QuotaExhaustedError, message)
-    if reasons & MODERATION:
+    if reasons & MODERATION or isinstance(refusal.error.get("moderation_details"), dict):
         categories = _categories(refusal.error)
         because = f" ({', '.join(categories)})" if categories else ""
         message = f"The provider's moderation rejected the request{because}. Change the prompt."

@@ -1,5 +1,6 @@
 """Both dialects, and a list of models of which some do not exist."""
 
+import base64
 import hashlib
 
 import pytest
@@ -48,6 +49,35 @@ def test_no_model_left_is_an_error_that_may_be_mended(module: Module, stand_in: 
         module.invoke(event)
     assert stand_in.ledger()["requests"] == 4, "a wrong memory of the list must not last"
     assert stand_in.ledger()["billed"] == 0
+
+
+def test_a_fallback_is_asked_for_no_quality_that_it_does_not_know(module: Module) -> None:
+    module.restart(IMAGE_MODELS="gpt-image-1,gpt-image-2", IMAGE_QUALITY="max")
+    high = 7024  # what gpt-image-2 takes at 1024x1024
+    assert module.invoke(event_for("a lighthouse"))["_meta_"]["usage"]["output_tokens"] == high
+
+
+def test_too_long_a_prompt_for_the_model_that_is_left_is_told_as_what_it_is(module: Module) -> None:
+    module.restart(IMAGE_MODELS="gpt-image-1,dall-e-3")
+    with pytest.raises(ModelUnavailableError, match="models gpt-image-1; dall-e-3 takes no prompt of 4001 characters"):
+        module.invoke(event_for("x" * 4_001))
+
+
+def test_what_one_key_may_not_use_another_may(module: Module, stand_in: StandIn) -> None:
+    module.account.create_secret({"apiKey": "sk-second"}, owner="cli_2")
+    stand_in.accept_keys({stand_in.api_key, "sk-second"})
+    stand_in.script("model_not_found")
+    assert module.invoke(event_for("a lighthouse"))["_meta_"]["model"] == "gpt-image-2"
+    assert module.invoke(event_for("a lighthouse", client_id=2))["_meta_"]["model"] == "gpt-image-2.6-flare"
+
+
+def test_a_host_that_gives_both_is_quoted_and_not_fetched_from(module: Module, stand_in: StandIn) -> None:
+    url = "https://pictures.example/1.png"
+    picture = base64.b64encode(b"\x89PNG\r\n\x1a\n").decode()
+    stand_in.script({"fault": "status", "status": 200, "body": {"data": [{"b64_json": picture, "url": url}]}})
+    answer = module.invoke(event_for("a lighthouse"))
+    assert answer["data"]["imageUrl"] == url
+    assert fetch(answer["data"]["urlPath"]) == base64.b64decode(picture)
 
 
 def test_another_providers_models_are_another_list(module: Module) -> None:

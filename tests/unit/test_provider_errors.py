@@ -29,6 +29,7 @@ def error(code: object, kind: str | None = None, message: str = "It failed.", **
         (400, error("content_policy_violation", INVALID), "ContentRejectedError"),
         (400, error("content_filter", None, inner_error={"code": None}), "ContentRejectedError"),
         (400, error(None, None, inner_error={"code": "ResponsibleAIPolicyViolation"}), "ContentRejectedError"),
+        (400, error(None, USER_ERROR, moderation_details={"moderation_stage": "input"}), "ContentRejectedError"),
         (400, error("invalid_value", USER_ERROR, "Invalid size '4096x4096'."), "ProviderRejectedError"),
         (400, error("unknown_parameter", INVALID, param="response_format"), "ProviderRejectedError"),
         (400, error("billing_hard_limit_reached", INVALID), "QuotaExhaustedError"),
