@@ -104,13 +104,21 @@ class Module:
         """Return the metrics that were emitted."""
         return [line for line in self.log_lines() if "_aws" in line]
 
-    def assert_nothing_leaked(self) -> None:
-        """See that no line of the log holds the key or a prompt."""
-        logged = self.log.getvalue()
-        assert self.stand_in.api_key not in logged
+    def assert_nothing_leaked(self, elsewhere: str = "") -> None:
+        """See that nothing that was logged, here or ``elsewhere``, holds a key or a prompt."""
+        logged = self.log.getvalue() + elsewhere
+        for key in {self.stand_in.api_key, *self._keys()}:
+            assert key not in logged
         for prompt in self.prompts:
             assert prompt not in logged
             assert json.dumps(prompt)[1:-1] not in logged
+
+    def _keys(self) -> set[str]:
+        """Return the keys in the account's secrets."""
+        names = [secret["Name"] for secret in self._secrets.list_secrets()["SecretList"]]
+        texts = [self._secrets.get_secret_value(SecretId=name).get("SecretString", "") for name in names]
+        secrets = [json.loads(text) for text in texts if text.startswith("{") and text.endswith("}")]
+        return {secret["apiKey"] for secret in secrets if isinstance(secret.get("apiKey"), str) and secret["apiKey"]}
 
     def _remember_prompts(self, event: Mapping[str, Any]) -> None:
         for place, name in PROMPTS:

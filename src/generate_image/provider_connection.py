@@ -11,12 +11,14 @@ from threading import Lock
 from typing import NamedTuple
 
 import requests
+from requests.auth import AuthBase
 
 from generate_image.credentials import Credentials
 from generate_image.deadline import Deadline, DeadlineExceededError
 from generate_image.errors import OutcomeUnknownError, ProviderResponseError, ProviderUnavailableError
 from generate_image.pictures import LARGEST_BYTES
 
+USER_AGENT = "generate-image/1.0"
 CONNECT_SECONDS = 5.0
 CHUNK_BYTES = 256 * 1024
 LARGEST_ANSWER_BYTES = LARGEST_BYTES * 2
@@ -35,6 +37,22 @@ class ProviderAnswer(NamedTuple):
     def is_success(self) -> bool:
         """Whether the status is a 2xx."""
         return 200 <= self.status < 300  # noqa: PLR2004  # RFC 9110, 15.3
+
+
+class Authorization(AuthBase):
+    """Tells the provider whose request it is; as requests' auth, so that no .netrc replaces the key."""
+
+    def __init__(self, credentials: Credentials) -> None:
+        self._credentials = credentials
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Return the request with its headers."""
+        request.headers["Authorization"] = f"Bearer {self._credentials.api_key}"
+        if self._credentials.organization:
+            request.headers["OpenAI-Organization"] = self._credentials.organization
+        if self._credentials.project:
+            request.headers["OpenAI-Project"] = self._credentials.project
+        return request
 
 
 def post(url: str, credentials: Credentials, content: bytes, deadline: Deadline) -> ProviderAnswer:
@@ -91,23 +109,14 @@ def _post(url: str, credentials: Credentials, body: _Body, deadline: Deadline) -
     One kept from the last purchase may have died while the environment was frozen, and a request that is lost on a dead
     connection cannot be told from one that was paid.
     """
-    headers = {"Content-Type": "application/json", "User-Agent": "generate-image/1.0", "Connection": "close"}
-    if credentials.organization:
-        headers["OpenAI-Organization"] = credentials.organization
-    if credentials.project:
-        headers["OpenAI-Project"] = credentials.project
-
-    def authorize(request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {credentials.api_key}"  # as auth, so that no .netrc replaces it
-        return request
-
+    headers = {"Content-Type": "application/json", "User-Agent": USER_AGENT, "Connection": "close"}
     with (
         requests.Session() as session,
         session.post(
             url,
             data=body,
             headers=headers,
-            auth=authorize,
+            auth=Authorization(credentials),
             timeout=(min(CONNECT_SECONDS, deadline.remaining()), deadline.remaining()),
             allow_redirects=False,
             stream=True,

@@ -21,7 +21,7 @@ from generate_image import collect_garbage_as_usual
 from generate_image.credentials import Credentials, CredentialsStore
 from generate_image.deadline import Deadline, DeadlineExceededError, LambdaContext
 from generate_image.errors import GenerateImageError
-from generate_image.provider_connection import ProviderAnswer
+from generate_image.provider_connection import USER_AGENT, Authorization, ProviderAnswer
 from generate_image.provider_errors import NoSuchModelError, to_error
 from generate_image.settings import Settings
 from generate_image.telemetry import SERVICE, Telemetry
@@ -99,12 +99,13 @@ class ModelWatch:
 
 
 def _get(url: str, credentials: Credentials) -> ProviderAnswer:
-    def authorize(request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {credentials.api_key}"  # as auth, so that no .netrc replaces it
-        return request
-
-    headers = {"User-Agent": "generate-image/1.0"}
-    response = requests.get(url, headers=headers, auth=authorize, timeout=ASKING_SECONDS, allow_redirects=False)
+    response = requests.get(
+        url,
+        headers={"User-Agent": USER_AGENT},
+        auth=Authorization(credentials),
+        timeout=ASKING_SECONDS,
+        allow_redirects=False,
+    )
     return ProviderAnswer(response.status_code, response.headers, response.content, None)
 
 
