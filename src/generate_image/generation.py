@@ -65,7 +65,7 @@ class Generation:
         elif record.status is Status.GENERATED:
             record = self._download_and_store(record, credentials, deadline)
         if replayed:
-            self.telemetry.replayed(record.picture["key"])
+            self.telemetry.replayed(record.picture)
         link = self.links.link(record.picture["key"], record.picture["stored_at"])
         return answer(record, link, self.settings.image_bucket, request.passed_through, replayed=replayed)
 

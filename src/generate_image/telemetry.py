@@ -4,8 +4,9 @@ No line holds a key or a prompt. Metrics are CloudWatch's embedded format, on th
 """
 
 import traceback
+from collections.abc import Mapping
 from datetime import date
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
@@ -59,9 +60,10 @@ class Telemetry:
         """Tell of a picture that is in S3."""
         self._log.info("picture stored", key=key)
 
-    def replayed(self, key: str) -> None:
-        """Tell of an answer that was given from the record."""
-        self._log.info("picture replayed", key=key)
+    def replayed(self, picture: Mapping[str, Any]) -> None:
+        """Tell of an answer that was given from the record. picture: what the record keeps of it."""
+        self._log.append_keys(**{name: picture[name] for name in ("model", "openai_request_id") if name in picture})
+        self._log.info("picture replayed", key=picture["key"])
         metrics = self._metrics()
         metrics.add_metric("PicturesReplayed", MetricUnit.Count, 1)
         metrics.flush_metrics()
@@ -73,6 +75,8 @@ class Telemetry:
     def failed(self, error: GenerateImageError) -> None:
         """Tell of an error that is given to the caller."""
         tell = self._log.warning if error.retryable or error.status in range(400, 500) else self._log.error
+        if error.provider_request_id:
+            self._log.append_keys(openai_request_id=error.provider_request_id)
         tell("request failed", error=error.code, error_message=str(error), retryable=error.retryable)
         metrics = self._metrics("error", error.code)
         metrics.add_metric("Failures", MetricUnit.Count, 1)
