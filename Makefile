@@ -14,6 +14,12 @@ override PROMPT := $(value PROMPT)
 export PROMPT
 endif
 
+# What runs here talks to this machine alone: through no proxy, and to no account or address of the user's own.
+export NO_PROXY := 127.0.0.1,localhost,$(NO_PROXY)
+export no_proxy := 127.0.0.1,localhost,$(no_proxy)
+unexport AWS_PROFILE AWS_IGNORE_CONFIGURED_ENDPOINT_URLS
+unexport AWS_ENDPOINT_URL_S3 AWS_ENDPOINT_URL_SECRETS_MANAGER AWS_ENDPOINT_URL_SFN
+
 # `sam validate` wants a region, and no account.
 SAM = SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=$${AWS_DEFAULT_REGION:-us-east-1} .venv-sam/bin/sam
 PYTHON = .venv/bin/python
@@ -114,7 +120,8 @@ clean: ## Remove everything that make made
 	@touch $@
 
 # What the benchmark compares with, as `sam build` packages it by default and as well as the artifact is.
-.aws-sam/benchmark/.comparators: $(wildcard benchmarks/comparators/*/*) benchmarks/comparators/template.yaml benchmarks/artifacts.py
+.aws-sam/benchmark/.comparators: $(wildcard benchmarks/comparators/*/*) benchmarks/comparators/template.yaml benchmarks/artifacts.py \
+    src/Makefile src/trim_botocore.py
 	@echo 'Building what the benchmark compares with (once) …' >&2
 	@python=$$($(MAKE) --silent --directory src python313) && export PATH="$$(dirname "$$python"):$$PATH" && \
 	  $(SAM) build --template benchmarks/comparators/template.yaml --build-dir $(@D)/default >&2

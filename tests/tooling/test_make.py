@@ -30,6 +30,7 @@ class Machine:
             (self.checkout / requirements).touch()
         (self.checkout / "local/run.py").write_text(
             'import json, os, sys\nprint(json.dumps({"event": sys.argv[1:], "prompt": os.environ.get("PROMPT")}))\n'
+            'open("environment.json", "w").write(json.dumps(dict(os.environ)))\n'
         )
 
     def install(self, name: str, script: str) -> None:
@@ -122,6 +123,16 @@ def test_python_without_venv_is_one_line_that_says_what_to_install(machine: Mach
     assert said.endswith("apt-get install python3.12-venv).")
     assert all(line.startswith("make: ***") for line in make_s_own)
     assert run.returncode == 2
+
+
+def test_it_talks_to_this_machine_whatever_proxy_and_account_the_user_has(set_up: Machine) -> None:
+    run = set_up.make("run", HTTP_PROXY="http://proxy.example", NO_PROXY="example.org", AWS_PROFILE="mine")
+
+    environment = json.loads((set_up.checkout / "environment.json").read_text())
+    assert run.returncode == 0
+    assert environment["NO_PROXY"].split(",") == ["127.0.0.1", "localhost", "example.org"]
+    assert environment["no_proxy"].startswith("127.0.0.1,localhost")
+    assert "AWS_PROFILE" not in environment
 
 
 PROMPTS = [
