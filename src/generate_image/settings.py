@@ -144,8 +144,9 @@ def _contradictions(given: AbstractSet[str], values: Mapping[str, object]) -> li
             for name in sorted({"CLOUDFRONT_DOMAIN", *_SIGNING} - given)
         ]
     seconds = values.get("download_url_seconds", 0)
-    if isinstance(seconds, int) and seconds > LONGEST_PRESIGNED_SECONDS and not given & _SIGNING:
-        problem = f"must be at most {LONGEST_PRESIGNED_SECONDS} where links are not signed with CLOUDFRONT_KEY_PAIR_ID"
+    presigned = not given & {"CLOUDFRONT_DOMAIN", *_SIGNING}
+    if isinstance(seconds, int) and seconds > LONGEST_PRESIGNED_SECONDS and presigned:
+        problem = f"must be at most {LONGEST_PRESIGNED_SECONDS} where links lead to the bucket itself"
         problems.append({"field": "DOWNLOAD_URL_SECONDS", "problem": problem})
     return problems
 
