@@ -30,6 +30,7 @@ REDIRECTS = 3
 CHUNK_BYTES = 64 * 1024
 REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
 OK = 200
+DEAD_STATUSES = frozenset({403, 404, 410})
 
 
 class Downloader:
@@ -66,7 +67,9 @@ class Downloader:
                     if response.status == OK:
                         return _keep(response, deadline)
                     if response.status not in REDIRECT_STATUSES or not response.headers.get("location"):
-                        raise _refused(f"its host answered HTTP {response.status}")
+                        dead = ", as for a URL that has run out: then only a new idempotency key buys another"
+                        told = f"its host answered HTTP {response.status}"
+                        raise _refused(told + (dead if response.status in DEAD_STATUSES else ""))
                     url = urljoin(url, response.headers["location"])
         raise _refused(f"it redirects more than {REDIRECTS} times")
 
