@@ -70,6 +70,7 @@ def fields(answer: Answer) -> list[str]:
         (b"[" * 100_000, "body"),
         (b'{"a": ' + b"9" * 5000 + b"}", "body"),
         (b'{"unused": "\\ud800", "config": {"credentials_id": "c", "prompt": "p"}}', "body"),
+        (b'{"unused": 1e999, "config": {"credentials_id": "c", "prompt": "p"}}', "body"),
         (b'{"config": {"credentials_id": "c", "prompt": "\\ud800"}}', "event"),
         (b"{}", "config.credentials_id"),
         (b'{"config": [], "data": 1, "nextModule": 2}', "config"),

@@ -8,7 +8,7 @@ import pytest
 
 from local.account import Account
 from local.openai_stand_in import StandIn
-from tests.artifact.build import ROOT, build, make
+from tests.artifact.build import FUNCTION, ROOT, build, make
 from tests.artifact.emulator import Emulator
 from tests.template.stack import deploy
 
@@ -27,7 +27,7 @@ def runtime_client() -> Path:
 
 
 class Environments:
-    """Makes execution environments of the template's function in the account of the test."""
+    """Makes execution environments of the template's functions in the account of the test."""
 
     def __init__(self, stack: ExitStack, artifact: Path, python: Path, account: Account, stand_in: StandIn) -> None:
         self._stack = stack
@@ -35,9 +35,9 @@ class Environments:
         self._python = python
         self._settings = account.aws_environ | account.settings | {"OPENAI_BASE_URL": stand_in.base_url}
 
-    def new(self, log: Path, *, seconds: int | None = None, **environ: str) -> Emulator:
+    def new(self, log: Path, *, name: str = FUNCTION, seconds: int | None = None, **environ: str) -> Emulator:
         """Start one. seconds: another time-out than the template's. environ: variables besides the template's."""
-        function = deploy().properties("GenerateImageFunction")
+        function = deploy().properties(name)
         emulator = Emulator(
             self._artifact,
             self._python,

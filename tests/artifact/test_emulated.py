@@ -4,6 +4,7 @@ import json
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,6 +44,42 @@ def test_every_event_is_answered_with_a_picture_by_one_environment(
     assert stand_in.ledger()["billed"] == len(events)
     assert emulator.log.count("INIT START") == 1
     assert stand_in.api_key not in emulator.log
+
+
+def test_the_http_api_s_function_starts_an_execution_and_looks_at_it(
+    environments: Environments, account: Account, tmp_path: Path
+) -> None:
+    step_functions = account.session().client("stepfunctions", endpoint_url=account.endpoint)
+    machine = step_functions.create_state_machine(
+        name="machine",
+        definition=json.dumps({"StartAt": "Wait", "States": {"Wait": {"Type": "Wait", "Seconds": 600, "End": True}}}),
+        roleArn="arn:aws:iam::123456789012:role/machine",
+    )["stateMachineArn"]
+    emulator = environments.new(tmp_path / "log", name="ApiFunction", STATE_MACHINE_ARN=machine)
+    body = json.dumps({"config": event_for("a lighthouse")["config"]})
+
+    ordered = emulator.invoke(http_event("POST /clients/{client_id}/images", body=body, client_id="1"))
+    image_id = json.loads(ordered["body"])["image_id"]
+    seen = emulator.invoke(http_event("GET /clients/{client_id}/images/{image_id}", client_id="1", image_id=image_id))
+
+    started = step_functions.list_executions(stateMachineArn=machine)["executions"]
+    assert [execution["name"] for execution in started] == [image_id]
+    assert (ordered["statusCode"], seen["statusCode"]) == (202, 202)
+
+
+def http_event(route: str, *, body: str = "", **parameters: str) -> dict[str, Any]:
+    """Return what API Gateway sends a function for a request to a route: payload version 2.0."""
+    method, _, path = route.partition(" ")
+    return {
+        "version": "2.0",
+        "routeKey": route,
+        "rawPath": path.format(**parameters),
+        "headers": {"content-type": "application/json", "prefer": "respond-async", "idempotency-key": "order-1"},
+        "pathParameters": parameters,
+        "requestContext": {"requestId": "request-1", "http": {"method": method, "path": path.format(**parameters)}},
+        "body": body,
+        "isBase64Encoded": False,
+    }
 
 
 @pytest.mark.parametrize("name", [path.stem for path in sorted(EVENTS.glob("bad/*.json"))])
