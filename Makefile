@@ -14,7 +14,7 @@ override PROMPT := $(value PROMPT)
 export PROMPT
 endif
 
-# What runs here talks to this machine alone: through no proxy, and to no account or address of the user's own.
+# The account and the stand-in are on this machine: no proxy leads to them, and nothing of the user's leads elsewhere.
 export NO_PROXY := 127.0.0.1,localhost,$(NO_PROXY)
 export no_proxy := 127.0.0.1,localhost,$(no_proxy)
 unexport AWS_PROFILE AWS_IGNORE_CONFIGURED_ENDPOINT_URLS

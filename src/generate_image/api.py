@@ -191,10 +191,7 @@ def answered(telemetry: Telemetry, context: LambdaContext, serve: Callable[[], d
         told = error
     except Exception as error:  # noqa: BLE001  # the one boundary that nothing foreign passes
         telemetry.unforeseen(error)
-        told = ConfigurationError(
-            f"The function failed in a way that it does not know ({type(error).__name__}). Look at its log; if a "
-            "picture was bought, asking again with the same idempotency key finds it."
-        )
+        told = ConfigurationError.unforeseen(error)
     telemetry.failed(told)
     return problem_response(told)
 

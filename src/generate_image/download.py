@@ -22,6 +22,7 @@ from urllib3.util import Timeout
 from generate_image.deadline import Deadline, DeadlineExceededError
 from generate_image.errors import DownloadError, ProviderResponseError
 from generate_image.pictures import LARGEST_BYTES
+from generate_image.provider_connection import USER_AGENT
 from generate_image.settings import LOOPBACK_HOSTS
 
 CONNECT_SECONDS = 5.0
@@ -61,15 +62,13 @@ class Downloader:
             parts = urlsplit(url)
             with self._open(parts, provider, deadline) as pool:
                 target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-                headers = {"Host": parts.netloc, "User-Agent": "generate-image/1.0"}
+                headers = {"Host": parts.netloc, "User-Agent": USER_AGENT}
                 response = pool.urlopen("GET", target, headers=headers, redirect=False, preload_content=False)
                 with closing(response):
                     if response.status == OK:
                         return _keep(response, deadline)
                     if response.status not in REDIRECT_STATUSES or not response.headers.get("location"):
-                        dead = ", as for a URL that has run out: then only a new idempotency key buys another"
-                        told = f"its host answered HTTP {response.status}"
-                        raise _refused(told + (dead if response.status in DEAD_STATUSES else ""))
+                        raise _answered(response.status)
                     url = urljoin(url, response.headers["location"])
         raise _refused(f"it redirects more than {REDIRECTS} times")
 
@@ -115,6 +114,11 @@ def _is_public(address: str) -> bool:
 
 def _refused(why: str) -> DownloadError:
     return DownloadError(f"The picture was bought, but its URL could not be fetched: {why}. Nothing is bought twice.")
+
+
+def _answered(status: int) -> DownloadError:
+    dead = ", as for a URL that has run out: then only a new idempotency key buys another"
+    return _refused(f"its host answered HTTP {status}{dead if status in DEAD_STATUSES else ''}")
 
 
 def _keep(response: urllib3.BaseHTTPResponse, deadline: Deadline) -> IO[bytes]:

@@ -210,6 +210,14 @@ class ConfigurationError(GenerateImageError):
     status = 500
     releases = True
 
+    @classmethod
+    def unforeseen(cls, error: Exception) -> Self:
+        """Return what stands for an exception that is none of ours; its message may quote anything, and is not told."""
+        return cls(
+            f"The function failed in a way that it does not know ({type(error).__name__}). Look at its log; if a "
+            "picture was bought, asking again with the same idempotency key finds it."
+        )
+
 
 BY_CODE: Mapping[str, type[GenerateImageError]] = {cls.__name__: cls for cls in GenerateImageError.__subclasses__()}
 """Every error that can be given, by the name that callers see."""

@@ -124,10 +124,7 @@ def told(telemetry: Telemetry, context: LambdaContext, serve: Callable[[], dict[
             raise
         except Exception as error:  # noqa: BLE001  # the one boundary that nothing foreign passes
             telemetry.unforeseen(error)
-            raise ConfigurationError(
-                f"The function failed in a way that it does not know ({type(error).__name__}). Look at its log; if a "
-                "picture was bought, asking again with the same idempotency key finds it."
-            ) from None
+            raise ConfigurationError.unforeseen(error) from None
     except GenerateImageError as error:
         telemetry.failed(error)
         raise

@@ -81,7 +81,7 @@ def test_which_addresses_are_public(address: str, *, public: bool) -> None:
 @pytest.mark.parametrize(
     ("fault", "why"),
     [
-        ("url_not_found", "HTTP 404"),
+        ("url_not_found", "HTTP 404, as for a URL that has run out"),
         ("url_forbidden", "HTTP 403"),
         ("url_unavailable", "HTTP 503"),
         ("url_redirects_to_private_address", "not a plain https URL"),

@@ -127,6 +127,20 @@ def test_the_log_tells_everything_but_keys_and_prompts(module: Module, stand_in:
     module.assert_nothing_leaked()
 
 
+def test_failures_and_replays_are_logged_with_the_provider_s_request_id(module: Module, stand_in: StandIn) -> None:
+    event = event_for("a lighthouse", idempotency_key="k")
+    stand_in.script("insufficient_quota")
+    _try(module, event)
+    bought, replayed = module.invoke(event), module.invoke(event)
+    failed, *_, told = [
+        line for line in module.log_lines() if line.get("message", "").startswith(("request", "picture"))
+    ]
+    assert (failed["message"], told["message"]) == ("request failed", "picture replayed")
+    assert failed["openai_request_id"] != bought["_meta_"]["openai_request_id"]
+    assert told["openai_request_id"] == replayed["_meta_"]["openai_request_id"]
+    assert told["model"] == replayed["_meta_"]["model"]
+
+
 def _try(module: Module, event: object) -> None:
     told_to_caller = ""
     try:
