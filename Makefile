@@ -79,7 +79,7 @@ sam-start-api: .venv/.run .venv-sam/.installed ## Serve the HTTP API by the real
 	@PYTHONPATH=src $(PYTHON) -m local.sam_start_api '$(BUILD)'
 
 .PHONY: benchmark
-benchmark: .venv/.test .venv-sam/.installed .venv-runtime-client/.installed .aws-sam/benchmark/.comparators ## Measure what docs/performance.md tells, in some fifteen minutes on a quiet machine: OPTIONS="--only calls"
+benchmark: .venv/.test .venv-sam/.installed .venv-runtime-client/.installed .aws-sam/benchmark/.comparators ## Measure what docs/performance.md tells, in some twenty minutes on a quiet machine: OPTIONS="--only calls"
 	@$(SAM) build GenerateImageFunction --build-dir .aws-sam/benchmark/ours >/dev/null
 	@PYTHONPATH=src $(PYTHON) -m benchmarks $(OPTIONS)
 

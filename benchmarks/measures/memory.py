@@ -9,12 +9,11 @@ from benchmarks.services import MODEL, MODEL_BY_URL, Services
 MEGABYTE = 1_000_000
 SIZES = {MODEL: (1, 3, 10, 30), MODEL_BY_URL: (1, 3, 10, 30)}
 """In megabytes; the last is close to the largest that we take."""
-TARGET_MEGABYTES = 3
 INVOCATIONS = 3
 
 
 def measure(services: Services, rounds: int) -> list[dict[str, Any]]:
-    """Return the peaks in bytes by artifact, model and size; other sizes than the target's in fewer rounds."""
+    """Return the peaks in bytes by artifact, model and size."""
     services.reset()
     rows = []
     for model, sizes in SIZES.items():
@@ -22,7 +21,7 @@ def measure(services: Services, rounds: int) -> list[dict[str, Any]]:
         for megabytes in sizes:
             services.set_provider(picture_bytes=megabytes * MEGABYTE)
             peaks: dict[str, list[int]] = {artifact.name: [] for artifact in artifacts}
-            for _ in range(rounds if megabytes == TARGET_MEGABYTES else max(1, rounds // 5)):
+            for _ in range(rounds):
                 for artifact in artifacts:
                     peaks[artifact.name].append(_peak(artifact, services, model))
             by_url = model == MODEL_BY_URL
