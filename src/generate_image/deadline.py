@@ -1,70 +1,29 @@
-"""How long an invocation has, and how no outward call takes longer."""
+"""The end of the current invocation."""
 
 from collections.abc import Callable
-from concurrent.futures import Future
-from threading import Thread
-from typing import Any, NamedTuple, Protocol, TypeVar
-
-T = TypeVar("T")
-
-
-class LambdaContext(Protocol):
-    """What is read of the context that Lambda hands a function.
-
-    https://docs.aws.amazon.com/lambda/latest/dg/python-context.html
-    """
-
-    @property
-    def aws_request_id(self) -> str:
-        """The invocation's id, which stays the same when Lambda itself repeats an asynchronous one."""
-
-    @property
-    def client_context(self) -> Any:  # noqa: ANN401  # whatever the caller sent
-        """What the caller sent beside the event, or None."""
-
-    def get_remaining_time_in_millis(self) -> int:
-        """Return the milliseconds until Lambda ends the invocation."""
 
 
 class DeadlineExceededError(TimeoutError):
-    """The call did not return in time; what it asked for may still take effect."""
+    """A call did not end before the deadline. It may still take effect on the other side."""
 
 
-class Deadline(NamedTuple):
-    """A moment of the clock. at: seconds since the epoch, as clock tells them."""
+class Deadline:
+    """One object for each execution environment. Every invocation starts it anew.
 
-    at: float
-    clock: Callable[[], float]
+    An environment serves one invocation at a time, so its parts share this object instead of passing a deadline through
+    every call.
+    """
 
-    def remaining(self) -> float:
-        """Return the seconds left, at least 0."""
-        return max(0.0, self.at - self.clock())
+    def __init__(self, clock: Callable[[], float]) -> None:
+        """clock: returns seconds since the epoch."""
+        self.clock = clock
+        self.at = clock()
+        """Seconds since the epoch."""
 
-    def less(self, seconds: float) -> "Deadline":
-        """Return the deadline that comes so many seconds earlier."""
-        return Deadline(self.at - seconds, self.clock)
+    def start(self, seconds: float) -> None:
+        """Start an invocation that may take so many seconds."""
+        self.at = self.clock() + seconds
 
-    def run(self, call: Callable[[], T]) -> T:
-        """Return what ``call`` returns, or raise what it raises, or DeadlineExceededError when time is up.
-
-        Client libraries bound a connect and each read, but neither the look-up of a name nor a server that sends a byte
-        now and then. So the call has a thread of its own, which is abandoned when it is late.
-        """
-        outcome: Future[T] = Future()
-
-        def run() -> None:
-            try:
-                outcome.set_result(call())
-            except BaseException as error:  # noqa: BLE001  # it is raised in the caller's thread
-                outcome.set_exception(error)
-
-        seconds = self.remaining()
-        if seconds == 0:
-            raise DeadlineExceededError
-        Thread(target=run, daemon=True).start()
-        try:
-            return outcome.result(timeout=seconds)
-        except TimeoutError:
-            if outcome.done():  # the call's own TimeoutError, or an answer in the very last moment
-                return outcome.result()
-            raise DeadlineExceededError from None
+    def remaining(self, reserve: float = 0.0) -> float:
+        """Return the seconds left, at least 0. reserve: seconds to keep for a later step."""
+        return max(0.0, self.at - reserve - self.clock())

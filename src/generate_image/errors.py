@@ -1,27 +1,36 @@
-"""Every error that a caller can be given.
+"""Every error that a caller can get.
 
     GenerateImageError
-    ├── InvalidRequestError         400          the event is wrong; lists every problem by field
-    ├── CredentialsError            400          no such secret, or no usable apiKey in it
-    ├── ImageNotFoundError          404          HTTP only: the client has no such picture
-    ├── RequestInProgressError      409  retry   another call is buying this very picture now
-    ├── IdempotencyKeyReusedError   422          the key names another request
-    ├── ContentRejectedError        422          the provider's moderation refused the prompt
-    ├── RateLimitedError            429  retry   too many requests; carries retry_after
-    ├── ProviderAuthError           502          401 or 403 with a freshly read key
-    ├── QuotaExhaustedError         503          the account's money or quota is used up
-    ├── ModelUnavailableError       502          none of the listed models exists
-    ├── ProviderRejectedError       502          any other 4xx
-    ├── ProviderUnavailableError    503  retry   the provider is down or cannot be reached
-    ├── ProviderResponseError       502          a 200 without a usable picture
-    ├── OutcomeUnknownError         504          the picture may have been billed
-    ├── DownloadError               502  retry   the provider's URL could not be fetched
-    ├── StorageError                503  retry   S3 or Secrets Manager did not answer
-    └── ConfigurationError          500          the deployment is wrong: settings, rights, or the code itself
+    ├── InvalidRequestError         400
+    ├── CredentialsError            400
+    ├── BudgetExceededError         402
+    ├── RequestInProgressError      409  retry
+    ├── IdempotencyKeyReusedError   422
+    ├── ContentRejectedError        422
+    ├── RateLimitedError            429  retry
+    ├── ConfigurationError          500
+    ├── InternalError               500
+    ├── ModelUnavailableError       502
+    ├── ProviderAuthError           502
+    ├── ProviderRejectedError       502
+    ├── ProviderResponseError       502
+    ├── DownloadError               502  retry
+    ├── ProviderUnavailableError    503  retry
+    ├── QuotaExhaustedError         503
+    ├── StorageError                503  retry
+    ├── StepFunctionsError          503  retry
+    ├── OutcomeUnknownError         504
+    └── HttpError                        HTTP API only
+        ├── ForbiddenError              403
+        ├── ImageNotFoundError          404
+        ├── RouteNotFoundError          404
+        ├── MethodNotAllowedError       405
+        ├── RequestTooLargeError        413
+        └── UnsupportedMediaTypeError   415
 
-The class's name is the contract: Step Functions matches it in ``ErrorEquals`` and knows no inheritance, the HTTP API
-gives it as ``code``, and a record keeps it. A message is written for whoever gets it: what is wrong and what to do. It
-never holds a key or a prompt, so it may be logged, stored and returned as it is.
+The class name is part of the contract: Step Functions matches it in ``ErrorEquals``, the HTTP API returns it as
+``code``, and a record stores it. A message says what is wrong and what to do. It contains no key and no prompt, so it
+can be logged, stored and returned.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,18 +40,20 @@ _REQUEST = " [provider request "
 
 
 class GenerateImageError(Exception):
-    """What every error has in common.
+    """Base class.
 
-    message: plain words. errors: the problems of an input, each ``{"field", "problem"}``. categories: what a
-    moderation objected to. retry_after: seconds to wait. provider_request_id: the provider's own ``x-request-id``.
+    errors: the problems of an input, each ``{"field", "problem"}``. categories: the moderation's categories.
+    retry_after: seconds. provider_request_id: the provider's ``x-request-id``.
     """
 
     status: ClassVar[int]
     """HTTP status."""
     retryable: ClassVar[bool] = False
-    """Whether the same request can succeed later without anybody mending anything."""
-    releases: ClassVar[bool] = False
-    """Raised while buying, it proves that nothing was bought: once the cause is gone, the same key may buy."""
+    """True if a retry of the same request can succeed without a change."""
+    nothing_billed: ClassVar[bool] = False
+    """True if this error proves that the provider billed nothing. The key can then be used again."""
+    recordable: ClassVar[bool] = True
+    """True if a record or an execution can hold this error."""
 
     def __init__(
         self,
@@ -63,17 +74,17 @@ class GenerateImageError(Exception):
 
     @property
     def code(self) -> str:
-        """The class's name, as callers see it."""
+        """The class name, as callers see it."""
         return type(self).__name__
 
     @classmethod
     def from_text(cls, text: str) -> Self:
-        """Return the error whose ``str`` is ``text``: that is all that Lambda tells of one."""
+        """Rebuild an error from its message, which is all that Lambda reports."""
         message, _, request_id = text.partition(_REQUEST)
         return cls(message, provider_request_id=request_id.removesuffix("]") or None)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what a record keeps: ``code``, ``message`` and those details that are there."""
+        """Return the JSON object that a record stores: ``code``, ``message`` and the details that are present."""
         details = {
             "errors": self.errors,
             "categories": self.categories,
@@ -84,140 +95,204 @@ class GenerateImageError(Exception):
 
     @staticmethod
     def from_dict(recorded: Mapping[str, Any]) -> "GenerateImageError":
-        """Return the error that ``to_dict`` was called on."""
+        """Rebuild an error from ``to_dict``. Raises KeyError and TypeError for other input."""
         details = dict(recorded)
-        error_class = BY_CODE[details.pop("code")]
+        error_class = ERRORS_BY_CODE[details.pop("code")]
         return error_class(details.pop("message"), **details)
 
 
 class InvalidRequestError(GenerateImageError):
-    """The event breaks the module's contract; nothing was read or bought."""
+    """The event is wrong. Nothing was read or bought."""
 
     status = 400
 
     @classmethod
     def listing(cls, errors: Sequence[Mapping[str, str]]) -> Self:
-        """Return one error that tells all of ``errors``, each ``{"field", "problem"}``."""
+        """Return one error that lists all of ``errors``, each ``{"field", "problem"}``."""
         listed = "; ".join(f"{error['field']}: {error['problem']}" for error in errors)
         return cls(f"The request is not valid. {listed}.", errors=errors)
 
 
 class CredentialsError(GenerateImageError):
-    """The named credential does not exist for this client, or is no JSON object with a usable ``apiKey``."""
+    """The client has no such credential, or its secret has no usable ``apiKey``."""
 
     status = 400
-    releases = True
+    nothing_billed = True
 
 
-class ImageNotFoundError(GenerateImageError):
-    """HTTP only: this client has no picture of that id, or its lifetime is over."""
+class BudgetExceededError(GenerateImageError):
+    """The purchase could exceed the client's monthly budget."""
 
-    status = 404
+    status = 402
+    nothing_billed = True
 
 
 class RequestInProgressError(GenerateImageError):
-    """Another call holds the record and is buying this very picture."""
+    """Another invocation holds the lease and is buying this picture."""
 
     status = 409
     retryable = True
 
 
 class IdempotencyKeyReusedError(GenerateImageError):
-    """The key already names a request for another picture."""
+    """The key belongs to a request for another picture."""
 
     status = 422
 
 
 class ContentRejectedError(GenerateImageError):
-    """The provider's moderation refused the prompt, or what was drawn from it."""
+    """The provider's moderation rejected the prompt or the picture."""
 
     status = 422
 
 
 class RateLimitedError(GenerateImageError):
-    """The provider takes no more requests for now."""
+    """Too many requests for the provider, or too many attempts with one key."""
 
     status = 429
     retryable = True
-    releases = True
+    nothing_billed = True
 
 
-class ProviderAuthError(GenerateImageError):
-    """The provider refuses the key, though it was just read from Secrets Manager."""
+class ConfigurationError(GenerateImageError):
+    """A setting or a right of the deployment is wrong. The message names every wrong setting."""
 
-    status = 502
-    releases = True
+    status = 500
+    nothing_billed = True
 
 
-class QuotaExhaustedError(GenerateImageError):
-    """The provider's account has no money or quota left. Waiting does not help; paying does."""
+class InternalError(GenerateImageError):
+    """A defect in this module."""
 
-    status = 503
-    releases = True
+    status = 500
+
+    @classmethod
+    def from_exception(cls, error: Exception) -> Self:
+        """Return the error for an unexpected exception. Its message can quote a prompt, so it is not repeated."""
+        return cls(
+            f"The function failed with an unexpected {type(error).__name__}. See its log. A retry with the same "
+            "idempotency key buys nothing twice."
+        )
 
 
 class ModelUnavailableError(GenerateImageError):
-    """The provider knows none of the models in ``IMAGE_MODELS``."""
+    """The provider has none of the models in ``IMAGE_MODELS``."""
 
     status = 502
-    releases = True
+    nothing_billed = True
+
+
+class ProviderAuthError(GenerateImageError):
+    """The provider refuses the API key, freshly read from Secrets Manager."""
+
+    status = 502
+    nothing_billed = True
 
 
 class ProviderRejectedError(GenerateImageError):
-    """The provider refused the request for a reason of its own, with a 4xx."""
+    """The provider refused the request with another 4xx."""
 
     status = 502
-
-
-class ProviderUnavailableError(GenerateImageError):
-    """The provider says that it failed (500 or 503), or no connection to it could be made. Nothing was bought."""
-
-    status = 503
-    retryable = True
-    releases = True
 
 
 class ProviderResponseError(GenerateImageError):
-    """The provider answered 200 without a usable picture. It may have been billed."""
+    """The provider's 200 response has no usable picture. It may be billed."""
 
     status = 502
 
 
+class DownloadError(GenerateImageError):
+    """The picture was bought, but the download from the provider's URL failed. A retry buys nothing."""
+
+    status = 502
+    retryable = True
+
+
+class ProviderUnavailableError(GenerateImageError):
+    """The provider reports a failure (500 or 503), or no connection was made. Nothing was bought."""
+
+    status = 503
+    retryable = True
+    nothing_billed = True
+
+
+class QuotaExhaustedError(GenerateImageError):
+    """The provider account has no credit or quota left. A retry does not help until it is topped up."""
+
+    status = 503
+    nothing_billed = True
+
+
+class StorageError(GenerateImageError):
+    """A request to S3 or Secrets Manager failed."""
+
+    status = 503
+    retryable = True
+    nothing_billed = True
+
+
+class StepFunctionsError(GenerateImageError):
+    """A request to Step Functions failed, or Step Functions ended the execution for a transient reason."""
+
+    status = 503
+    retryable = True
+    nothing_billed = True
+
+
 class OutcomeUnknownError(GenerateImageError):
-    """The request was sent and no answer came: the picture may have been billed. Only a new key buys another."""
+    """The request was sent and no response arrived. The picture may be billed; only a new key buys another."""
 
     status = 504
 
 
-class DownloadError(GenerateImageError):
-    """The picture was bought, but its URL could not be fetched. Trying again buys nothing."""
+class HttpError(GenerateImageError):
+    """Base class of the errors that only the HTTP API returns."""
 
-    status = 502
-    retryable = True
-
-
-class StorageError(GenerateImageError):
-    """S3 or Secrets Manager did not answer as it should."""
-
-    status = 503
-    retryable = True
-    releases = True
+    recordable = False
 
 
-class ConfigurationError(GenerateImageError):
-    """The deployment is wrong: a setting, the function's rights, or the code itself. Names every wrong setting."""
+class ForbiddenError(HttpError):
+    """The caller may not act for the client in the path."""
 
-    status = 500
-    releases = True
-
-    @classmethod
-    def unforeseen(cls, error: Exception) -> Self:
-        """Return what stands for an exception that is none of ours; its message may quote anything, and is not told."""
-        return cls(
-            f"The function failed in a way that it does not know ({type(error).__name__}). Look at its log; if a "
-            "picture was bought, asking again with the same idempotency key finds it."
-        )
+    status = 403
 
 
-BY_CODE: Mapping[str, type[GenerateImageError]] = {cls.__name__: cls for cls in GenerateImageError.__subclasses__()}
-"""Every error that can be given, by the name that callers see."""
+class ImageNotFoundError(HttpError):
+    """The client has no picture with this id, or its lifetime is over."""
+
+    status = 404
+
+
+class RouteNotFoundError(HttpError):
+    """The path does not exist."""
+
+    status = 404
+
+
+class MethodNotAllowedError(HttpError):
+    """The path exists, for another method."""
+
+    status = 405
+
+    def __init__(self, allowed: str) -> None:
+        """allowed: the method that the path accepts."""
+        self.allowed = allowed
+        super().__init__(f"This path accepts {allowed} only.")
+
+
+class RequestTooLargeError(HttpError):
+    """The request is too large for the state machine or for its response."""
+
+    status = 413
+
+
+class UnsupportedMediaTypeError(HttpError):
+    """The Content-Type of the body is not JSON."""
+
+    status = 415
+
+
+ERRORS_BY_CODE: Mapping[str, type[GenerateImageError]] = {
+    cls.__name__: cls for cls in GenerateImageError.__subclasses__() if cls.recordable
+}
+"""Every error that a record or an execution can hold, by class name."""

@@ -1,116 +1,74 @@
-"""What an operator can set, read from the environment on first use."""
+"""The settings of the functions: one table of names, defaults and checks."""
 
 import re
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
-from typing import Literal, get_args
+from dataclasses import MISSING, Field, dataclass, field, fields
+from typing import Any, Literal
 from urllib.parse import urlsplit
 from uuid import UUID
 
 from generate_image.errors import ConfigurationError
 
 WhenOutcomeUnknown = Literal["fail", "buy-again"]
+Authorization = Literal["iam", "jwt", "none"]
+Check = Callable[[str], object]
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 CONTAINER_HOST = "host.docker.internal"
-"""The developer's machine, seen from a container of `sam local`. Nobody can own it: ``.internal`` is reserved."""
+"""The developer's machine, seen from a container of `sam local`."""
 LONGEST_PRESIGNED_SECONDS = 3600
-"""A link signed by a role dies with the role's session: docs/decisions/0006-links.md."""
+"""A link signed by a role ends with the role's session: docs/decisions/0006-links.md."""
 QUALITIES = ("low", "medium", "high", "xhigh", "max")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """The settings, each named as its environment variable in lower case."""
+def is_base_url(text: str, *, allows_local_hosts: bool) -> bool:
+    """Return whether ``text`` is a base URL of the Images API: https, or http on this machine.
 
-    image_bucket: str
-    image_namespace: UUID
-    """Makes image ids of this stack its own: they cannot be guessed from a client and a key."""
-    credentials_prefix: str = "generate-image"
-    image_models: tuple[str, ...] = ("gpt-image-2.6-flare", "gpt-image-2")
-    """In order of preference."""
-    image_quality: str = "medium"
-    openai_base_url: str = "https://api.openai.com/v1"
-    download_hosts: tuple[str, ...] = ()
-    """Host names, or ``.suffixes`` of them, that pictures may be fetched from besides the provider's own."""
-    when_outcome_unknown: WhenOutcomeUnknown = "fail"
-    picture_retention_days: int = 7
-    """After which the bucket's lifecycle rule deletes a picture."""
-    download_url_seconds: int = 3600
-    """How long a link's signature holds."""
-    cloudfront_domain: str = ""
-    """The distribution in front of the bucket; without one, links lead to the bucket itself."""
-    cloudfront_key_pair_id: str = ""
-    """CloudFront's id of the public key that links are signed for; without one, they are open."""
-    cloudfront_private_key_secret: str = ""
-    """The secret that holds the private key, as PEM text."""
-
-    state_machine_arn: str = ""
-    """What the HTTP API starts; without one, it buys in place."""
-    jwt_client_claim: str = ""
-    """The claim of a token that names its client; without one, API Gateway's own authorization is all there is."""
-
-    @classmethod
-    def from_mapping(cls, environ: Mapping[str, str]) -> "Settings":
-        """Return the settings in ``environ``; an empty value counts as none.
-
-        Raises ConfigurationError, which names every setting that is wrong and says what it must be.
-        """
-        values: dict[str, object] = {}
-        problems = []
-        for name, parse in _PARSERS.items():
-            text = environ.get(name, "").strip()
-            if not text and name not in _REQUIRED:
-                continue
-            try:
-                values[name.lower()] = parse(text)
-            except ValueError as error:
-                problems.append({"field": name, "problem": f"must be {error}"})
-        problems += _contradictions({name for name in _PARSERS if environ.get(name, "").strip()}, values)
-        if problems:
-            listed = "; ".join(f"{problem['field']} {problem['problem']}" for problem in problems)
-            raise ConfigurationError(f"The function's settings are wrong. {listed}.", errors=problems)
-        return cls(**values)  # type: ignore[arg-type]  # _PARSERS gives each field its type
-
-
-def is_base_url(text: str) -> bool:
-    """Tell whether the Images protocol may be spoken to ``text``: https, or http on this machine."""
+    In Lambda, local hosts are refused: the Runtime API and extensions listen on loopback.
+    """
     try:
         parts = urlsplit(text)
-        on_this_machine = parts.hostname in LOOPBACK_HOSTS or parts.hostname == CONTAINER_HOST
-        secure = parts.scheme == "https" or (parts.scheme == "http" and on_this_machine)
-        return secure and bool(parts.hostname) and parts.port != 0 and not (parts.username or parts.query)
+        port = parts.port
     except ValueError:
         return False
+    host = parts.hostname or ""
+    is_local = host in LOOPBACK_HOSTS or host == CONTAINER_HOST
+    has_scheme = parts.scheme == "https" or (parts.scheme == "http" and is_local)
+    is_plain = not re.search(r"[\s@?#;\\]", text) and text.isascii() and bool(re.fullmatch(r"[\w.:-]+", host))
+    return has_scheme and is_plain and port != 0 and (allows_local_hosts or not is_local)
 
 
-def _matching(pattern: str, wanted: str) -> Callable[[str], str]:
-    def parse(text: str) -> str:
+def _matches(pattern: str, wanted: str) -> Check:
+    def check(text: str) -> str:
         if not re.fullmatch(pattern, text, re.ASCII):
             raise ValueError(wanted)
         return text
 
-    return parse
+    return check
 
 
-def _list_of(pattern: str, wanted: str) -> Callable[[str], tuple[str, ...]]:
-    def parse(text: str) -> tuple[str, ...]:
+def _list_of(pattern: str, wanted: str) -> Check:
+    def check(text: str) -> tuple[str, ...]:
         items = tuple(item.strip() for item in text.split(",") if item.strip())
         if not items or not all(re.fullmatch(pattern, item, re.ASCII) for item in items):
             raise ValueError(wanted)
         return items
 
-    return parse
+    return check
 
 
-def _one_of(*choices: str) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if text not in choices:
-            raise ValueError(f"one of {', '.join(choices)}")
-        return text
+def _one_of(*choices: str) -> Check:
+    return _matches("|".join(map(re.escape, choices)), f"one of {', '.join(choices)}")
 
-    return parse
+
+def _integer(least: int, most: int, unit: str) -> Check:
+    def check(text: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,9}", text) or not least <= int(text) <= most:
+            raise ValueError(f"a whole number of {unit} from {least} to {most}")
+        return int(text)
+
+    return check
 
 
 def _guid(text: str) -> UUID:
@@ -120,55 +78,119 @@ def _guid(text: str) -> UUID:
         raise ValueError("a GUID, such as the last part of the stack's id") from None
 
 
-def _base_url(text: str) -> str:
-    if not is_base_url(text):
-        raise ValueError("an https URL, such as https://api.openai.com/v1")
-    return text.rstrip("/")
+def _bucket(text: str) -> str:
+    # S3 Express buckets need CreateSession, which the artifact leaves out.
+    if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", text) or text.endswith("--x-s3"):
+        raise ValueError("the name of a general purpose S3 bucket")
+    return text
 
 
-def _whole_number(shortest: int, longest: int, unit: str) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        if not re.fullmatch(r"[0-9]{1,9}", text) or not shortest <= int(text) <= longest:
-            raise ValueError(f"a whole number of {unit} from {shortest} to {longest}")
-        return int(text)
-
-    return parse
+def _given(text: str) -> str:
+    return text
 
 
-def _contradictions(given: AbstractSet[str], values: Mapping[str, object]) -> list[dict[str, str]]:
-    """Return the problems of settings that are each right and do not go together. given: the names that are set."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Each field is an environment variable, in upper case."""
+
+    image_bucket: str = field(metadata={"check": _bucket})
+    image_namespace: UUID = field(metadata={"check": _guid})
+    """Makes the image ids of a stack unique. A client and a key alone do not reveal them."""
+    credentials_prefix: str = field(
+        default="generate-image",
+        metadata={"check": _matches(r"[\w+=.@-]+(/[\w+=.@-]+)*", "a path of names such as generate-image")},
+    )
+    image_models: tuple[str, ...] = field(
+        default=("gpt-image-2.6-flare", "gpt-image-2"),
+        metadata={"check": _list_of(r"[\w.:/-]{1,128}", "a comma-separated list of model names")},
+    )
+    """In order of preference."""
+    image_quality: str = field(default="medium", metadata={"check": _one_of(*QUALITIES)})
+    openai_base_url: str = field(default="https://api.openai.com/v1", metadata={"check": lambda text: text.rstrip("/")})
+    download_hosts: tuple[str, ...] = field(
+        default=(),
+        metadata={"check": _list_of(r"\.?[\w-]+(\.[\w-]+)*", "a comma-separated list of host names or .suffixes")},
+    )
+    """Hosts besides the provider's own from which a picture may be downloaded."""
+    when_outcome_unknown: WhenOutcomeUnknown = field(default="fail", metadata={"check": _one_of("fail", "buy-again")})
+    picture_retention_days: int = field(default=7, metadata={"check": _integer(1, 3650, "days")})
+    """The bucket's lifecycle rule deletes a picture after so many days."""
+    download_url_seconds: int = field(default=3600, metadata={"check": _integer(60, 604_800, "seconds")})
+    """The lifetime of a link's signature."""
+    cloudfront_domain: str = field(
+        default="",
+        metadata={"check": _matches(r"[a-z0-9-]+(\.[a-z0-9-]+)+", "a host name such as d111111abcdef8.cloudfront.net")},
+    )
+    """The distribution in front of the bucket. Empty: links lead to the bucket."""
+    cloudfront_key_pair_id: str = field(default="", metadata={"check": _given})
+    """CloudFront's id of the public key for signed links. Empty: links are open."""
+    cloudfront_private_key_secret: str = field(default="", metadata={"check": _given})
+    """The name of the secret with the private key, as PEM text."""
+    state_machine_arn: str = field(
+        default="",
+        metadata={
+            "check": _matches(r"arn:[\w-]+:states:[\w-]+:[0-9]{12}:stateMachine:[\w-]{1,80}", "a state machine's ARN")
+        },
+    )
+    """The state machine that the HTTP API starts."""
+    api_authorization: Authorization = field(default="iam", metadata={"check": _one_of("iam", "jwt", "none")})
+    """The authorizer that must have accepted a request to the HTTP API. ``none``: a local server."""
+    jwt_client_claim: str = field(default="", metadata={"check": _given})
+    """The claim of a token that must equal the client in the path."""
+    allows_local_hosts: bool = False
+    """Whether the provider may be on this machine. Not a variable: true outside Lambda and in `sam local`."""
+
+    @classmethod
+    def from_mapping(cls, environ: Mapping[str, str]) -> "Settings":
+        """Return the settings in ``environ``. An empty value counts as absent.
+
+        Raises ConfigurationError, which names every wrong setting and says what it must be.
+        """
+        values: dict[str, Any] = {
+            "allows_local_hosts": "AWS_LAMBDA_FUNCTION_NAME" not in environ or "AWS_SAM_LOCAL" in environ
+        }
+        problems = []
+        given = set()
+        for setting in (setting for setting in fields(cls) if "check" in setting.metadata):
+            name = setting.name.upper()
+            text = environ.get(name, "").strip()
+            if text:
+                given.add(name)
+            elif setting.default is not MISSING:
+                continue
+            try:
+                values[setting.name] = _check(setting)(text)
+            except ValueError as error:
+                problems.append({"field": name, "problem": f"must be {error}"})
+        problems += _contradictions(given, values)
+        if problems:
+            listed = "; ".join(f"{problem['field']} {problem['problem']}" for problem in problems)
+            raise ConfigurationError(f"The function's settings are wrong. {listed}.", errors=problems)
+        return cls(**values)
+
+
+def _check(setting: Field[Any]) -> Check:
+    check: Check = setting.metadata["check"]
+    return check
+
+
+_SIGNING = frozenset({"CLOUDFRONT_KEY_PAIR_ID", "CLOUDFRONT_PRIVATE_KEY_SECRET"})
+
+
+def _contradictions(given: AbstractSet[str], values: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return the problems of settings that are valid alone and contradict each other. given: the names that are set."""
     problems = []
     if given & _SIGNING:
         problems = [
             {"field": name, "problem": f"must be set where {' or '.join(sorted(given & _SIGNING))} is"}
             for name in sorted({"CLOUDFRONT_DOMAIN", *_SIGNING} - given)
         ]
-    seconds = values.get("download_url_seconds", 0)
-    presigned = not given & {"CLOUDFRONT_DOMAIN", *_SIGNING}
-    if isinstance(seconds, int) and seconds > LONGEST_PRESIGNED_SECONDS and presigned:
+    is_presigned = not given & {"CLOUDFRONT_DOMAIN", *_SIGNING}
+    if values.get("download_url_seconds", 0) > LONGEST_PRESIGNED_SECONDS and is_presigned:
         problem = f"must be at most {LONGEST_PRESIGNED_SECONDS} where links lead to the bucket itself"
         problems.append({"field": "DOWNLOAD_URL_SECONDS", "problem": problem})
+    base_url = values.get("openai_base_url")
+    if base_url and not is_base_url(base_url, allows_local_hosts=values["allows_local_hosts"]):
+        problem = "must be an https URL, such as https://api.openai.com/v1"
+        problems.append({"field": "OPENAI_BASE_URL", "problem": problem})
     return problems
-
-
-_REQUIRED = frozenset({"IMAGE_BUCKET", "IMAGE_NAMESPACE"})
-_SIGNING = frozenset({"CLOUDFRONT_KEY_PAIR_ID", "CLOUDFRONT_PRIVATE_KEY_SECRET"})
-_PARSERS: Mapping[str, Callable[[str], object]] = {
-    "STATE_MACHINE_ARN": _matching(
-        r"arn:[\w-]+:states:[\w-]+:[0-9]{12}:stateMachine:[\w-]{1,80}", "a state machine's ARN"
-    ),
-    "JWT_CLIENT_CLAIM": _matching(r"[\w:./-]{1,128}", "the name of a claim, such as client_id"),
-    "IMAGE_BUCKET": _matching(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", "the name of an S3 bucket"),
-    "IMAGE_NAMESPACE": _guid,
-    "CREDENTIALS_PREFIX": _matching(r"[\w+=.@-]+(/[\w+=.@-]+)*", "a path of names such as generate-image"),
-    "IMAGE_MODELS": _list_of(r"[\w.:/-]{1,128}", "a comma-separated list of model names"),
-    "IMAGE_QUALITY": _one_of(*QUALITIES),
-    "OPENAI_BASE_URL": _base_url,
-    "DOWNLOAD_HOSTS": _list_of(r"\.?[\w-]+(\.[\w-]+)*", "a comma-separated list of host names or .suffixes"),
-    "WHEN_OUTCOME_UNKNOWN": _one_of(*get_args(WhenOutcomeUnknown)),
-    "PICTURE_RETENTION_DAYS": _whole_number(1, 3650, "days"),
-    "DOWNLOAD_URL_SECONDS": _whole_number(60, 604_800, "seconds"),
-    "CLOUDFRONT_DOMAIN": _matching(r"[a-z0-9-]+(\.[a-z0-9-]+)+", "a host name such as d111111abcdef8.cloudfront.net"),
-    "CLOUDFRONT_KEY_PAIR_ID": _matching(r"[A-Z0-9]{1,64}", "the id of a public key such as K2JCJMDEHXQW5F"),
-    "CLOUDFRONT_PRIVATE_KEY_SECRET": _matching(r"[\w/+=.@-]{1,512}", "the name of a secret"),
-}

@@ -1,0 +1,111 @@
+"""JSON log lines and metrics, in CloudWatch's embedded metric format. No line contains a key or a prompt."""
+
+import traceback
+from datetime import date
+from typing import IO
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
+
+from generate_image.errors import GenerateImageError
+from generate_image.picture import BoughtPicture
+
+NAMESPACE = "GenerateImage"
+FEW_DAYS_LEFT = 30
+"""A model with fewer days before its shutdown is logged as a warning."""
+
+
+class Log:
+    """The log and the metrics of one function."""
+
+    def __init__(self, service: str, stream: IO[str] | None = None) -> None:
+        """service: the function's name on every line and metric. stream: of the log; default: standard output.
+
+        Metrics always go to standard output.
+        """
+        self._service = service
+        self._logger = Logger(service=service, stream=stream, location=None)
+
+    def start_invocation(self, function_request_id: str) -> None:
+        """Drop the keys of the last invocation."""
+        self._logger.clear_state()
+        self._logger.append_keys(function_request_id=function_request_id)
+
+    def bind(self, *, client_id: str, image_id: str) -> None:
+        """Add the client and the picture to the lines that follow."""
+        self._logger.append_keys(client_id=client_id, image_id=image_id)
+
+    def picture_bought(self, picture: BoughtPicture, seconds: float) -> None:
+        """seconds: from the request to the end of the response."""
+        self._bind_picture(picture)
+        usage = picture.usage._asdict() if picture.usage else {}
+        self._logger.info("picture bought", seconds=round(seconds, 3), usage=usage, cost_usd=picture.cost_usd)
+        with_unit = [("PicturesBought", MetricUnit.Count, 1.0)]
+        with_unit.append(("ProviderLatency", MetricUnit.Milliseconds, round(seconds * 1000)))
+        if picture.usage:
+            with_unit.append(("OutputTokens", MetricUnit.Count, picture.usage.output_tokens))
+        if picture.cost_usd is not None:
+            with_unit.append(("CostUsd", MetricUnit.NoUnit, picture.cost_usd))
+        self._count(*with_unit, model=picture.model)
+
+    def picture_stored(self, key: str) -> None:
+        """key: in the bucket."""
+        self._logger.info("picture stored", key=key)
+
+    def picture_replayed(self, picture: BoughtPicture, key: str) -> None:
+        """The answer came from a record; nothing was bought."""
+        self._bind_picture(picture)
+        self._logger.info("picture replayed", key=key)
+        self._count(("PicturesReplayed", MetricUnit.Count, 1))
+
+    def record_not_written(self, status: str, error: GenerateImageError) -> None:
+        """A record write failed, and the request went on."""
+        self._logger.warning("record not written", record_status=status, error=error.code, error_message=str(error))
+
+    def request_failed(self, error: GenerateImageError) -> None:
+        """The caller gets this error."""
+        is_expected = error.retryable or error.status in range(400, 500)
+        write = self._logger.warning if is_expected else self._logger.error
+        if error.provider_request_id:
+            self._logger.append_keys(openai_request_id=error.provider_request_id)
+        write("request failed", error=error.code, error_message=str(error), retryable=error.retryable)
+        self._count(("Failures", MetricUnit.Count, 1), error=error.code)
+
+    def unexpected_exception(self, error: Exception) -> None:
+        """Log the place of an exception, not its message, which may quote a prompt."""
+        frames = [
+            f"{frame.name} ({frame.filename}:{frame.lineno})" for frame in traceback.extract_tb(error.__traceback__)
+        ]
+        self._logger.error("unexpected exception", exception=type(error).__name__, frames=frames)
+
+    def model_checked(self, model: str, shutdown_date: date | None, days_left: int | None) -> None:
+        """days_left: None if the provider names no shutdown date."""
+        if days_left is None:
+            self._logger.info("model has no shutdown date", model=model)
+            return
+        write = self._logger.warning if days_left < FEW_DAYS_LEFT else self._logger.info
+        write("model has a shutdown date", model=model, shutdown_date=str(shutdown_date), days_left=days_left)
+        self._count(("ModelDaysLeft", MetricUnit.Count, days_left), model=model)
+
+    def model_gone(self, model: str) -> None:
+        """The provider does not know the model."""
+        self._logger.error("model is gone", model=model, days_left=0)
+        self._count(("ModelDaysLeft", MetricUnit.Count, 0), model=model)
+
+    def models_not_checked(self, model: str | None, reason: str) -> None:
+        """The check of one model failed; with None, the check of all models."""
+        self._logger.warning("model not checked", model=model, reason=reason)
+        self._count(("ModelsNotChecked", MetricUnit.Count, 1))
+
+    def _bind_picture(self, picture: BoughtPicture) -> None:
+        self._logger.append_keys(model=picture.model)
+        if picture.openai_request_id:
+            self._logger.append_keys(openai_request_id=picture.openai_request_id)
+
+    def _count(self, *metrics: tuple[str, MetricUnit, float], **dimensions: str) -> None:
+        emitted = EphemeralMetrics(namespace=NAMESPACE, service=self._service)
+        for name, value in dimensions.items():
+            emitted.add_dimension(name, value)
+        for metric_name, unit, number in metrics:
+            emitted.add_metric(metric_name, unit, number)
+        emitted.flush_metrics()
