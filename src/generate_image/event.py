@@ -79,9 +79,9 @@ def parse_event(
     client_id = _client_id(event.get("client_id"), problems)
     config = _object(event, "config", problems)
     data = _object(event, "data", problems)
-    problems.extend(_misspelt("", event, TOP_FIELDS))
-    problems.extend(_misspelt("config.", config, CONFIG_FIELDS))
-    problems.extend(_misspelt("data.", data, ("prompt_image", "prompt")))
+    problems.extend(misspelt("", event, TOP_FIELDS))
+    problems.extend(misspelt("config.", config, CONFIG_FIELDS))
+    problems.extend(misspelt("data.", data, ("prompt_image", "prompt")))
     credentials_id = "" if "config" in problems.fields else _credentials_id(config.get("credentials_id"), problems)
     prompt, prompt_field = _prompt(event, longest_prompt, problems)
     key = _idempotency_key(event.get("idempotency_key"), default_key, problems)
@@ -127,7 +127,7 @@ def _children(value: object) -> Iterable[object]:
     return value if isinstance(value, list) else ()
 
 
-def _misspelt(path: str, fields: Mapping[str, Any], known: Iterable[str]) -> Iterator[dict[str, str]]:
+def misspelt(path: str, fields: Mapping[str, Any], known: Iterable[str]) -> Iterator[dict[str, str]]:
     """Yield a problem for each unknown field that resembles a known field that is absent."""
     absent = [name for name in known if name not in fields]
     for field in (str(field) for field in fields if field not in known):
