@@ -1,32 +1,44 @@
-"""An AWS account on this machine: moto's server with the bucket and the secret that the function needs."""
+"""An AWS account on this machine: moto's server, with the bucket and the secret that the functions need."""
 
 import json
-import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import requests
-from moto.server import ThreadedMotoServer
+from botocore.exceptions import ClientError
+from moto.core.models import DEFAULT_ACCOUNT_ID
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from moto.s3.models import s3_backends
+
+from local.account_folder import AccountFolder
+from local.loopback import LOOPBACK_NAMES, OwnRequests, serving
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
 
 REGION = "us-east-1"
 BUCKET = "generate-image-local"
 NAMESPACE = "6f1c8a52-3f0e-4d0a-9a0b-5a5b1e0c7d11"
 CREDENTIALS_PREFIX = "generate-image"
 CREDENTIALS_ID = "credencial-openai"
+PICTURE_RETENTION_DAYS = 7
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """The account's endpoint, and the environment that a function in it has."""
+    """The account's endpoint, and the environment of a function in it."""
 
     endpoint: str
+    folder: AccountFolder | None = None
 
     @property
     def aws_environ(self) -> dict[str, str]:
-        """Return what points boto3 at this account."""
+        """The variables that lead boto3 to this account."""
         return {
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_ACCESS_KEY_ID": "local",
@@ -36,7 +48,7 @@ class Account:
 
     @property
     def settings(self) -> dict[str, str]:
-        """Return the function's settings that name things of this account."""
+        """The function's settings that name resources of this account."""
         return {
             "IMAGE_BUCKET": BUCKET,
             "IMAGE_NAMESPACE": NAMESPACE,
@@ -48,7 +60,7 @@ class Account:
         return _session()
 
     def empty(self) -> None:
-        """Remove everything that was ever made in it."""
+        """Delete every resource."""
         requests.post(f"{self.endpoint}/moto-api/reset", timeout=60).raise_for_status()
 
     def create_bucket(self) -> None:
@@ -58,27 +70,62 @@ class Account:
     def create_secret(
         self, secret: Mapping[str, str], *, owner: str = "shared", credentials_id: str = CREDENTIALS_ID
     ) -> None:
-        """Create a credential of a client (``cli_1``), or of all (``shared``)."""
+        """Create a credential of a client (``cli_1``), or of all (``shared``).
+
+        Every user of this machine can read it: no real key belongs here.
+        """
         self.session().client("secretsmanager", endpoint_url=self.endpoint).create_secret(
-            Name=f"{CREDENTIALS_PREFIX}/{owner}/{credentials_id}", SecretString=json.dumps(secret)
+            Name=secret_name(owner, credentials_id), SecretString=json.dumps(secret)
         )
+
+
+class LocalSecrets:
+    """A Secrets Manager client that keeps its secrets in this process.
+
+    The developer's real key stays here: an HTTP server on this machine would give it to other users and to web pages.
+    """
+
+    def __init__(self, secrets: Mapping[str, Mapping[str, str]]) -> None:
+        """secrets: by name."""
+        self._secrets = secrets
+
+    def get_secret_value(self, *, SecretId: str, **_: object) -> dict[str, Any]:  # noqa: N803  # boto3's name
+        """Return a secret. Raises ClientError."""
+        if SecretId not in self._secrets:
+            raise ClientError({"Error": {"Code": "ResourceNotFoundException"}}, "GetSecretValue")
+        return {"Name": SecretId, "SecretString": json.dumps(self._secrets[SecretId])}
+
+
+def secret_name(owner: str = "shared", credentials_id: str = CREDENTIALS_ID) -> str:
+    """Return the name of a credential's secret."""
+    return f"{CREDENTIALS_PREFIX}/{owner}/{credentials_id}"
+
+
+@contextmanager
+def local_account(
+    port: int = 0,
+    *,
+    folder: Path | None = None,
+    retention_days: int = PICTURE_RETENTION_DAYS,
+    hosts: Collection[str] = (),
+) -> Iterator[Account]:
+    """Run the account until the context ends. Its bucket is empty, or has the objects of the folder.
+
+    port: 0 for a free one. folder: keeps the objects; ``locked`` by the caller. hosts: other names of this machine.
+    """
+    app: WSGIApplication = DomainDispatcherApplication(create_backend_app)
+    kept = None
+    if folder is not None:
+        kept = app = AccountFolder(app, s3_backends[DEFAULT_ACCOUNT_ID]["aws"], BUCKET, folder)
+    with serving(OwnRequests(app, (*LOOPBACK_NAMES, *hosts)), port, MotoRequestHandler) as server:
+        account = Account(f"http://127.0.0.1:{server.port}", kept)
+        account.empty()  # moto keeps the resources in the process, not in the server
+        account.create_bucket()
+        if kept is not None:
+            kept.load(retention_days)
+        yield account
 
 
 @cache
 def _session() -> boto3.Session:
     return boto3.Session("local", "local", region_name=REGION)
-
-
-@contextmanager
-def local_account(port: int = 0) -> Iterator[Account]:
-    """Run moto's server for as long as the context lasts, with an empty bucket. port: 0 for a free one."""
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # a line for each request hides what a command says
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)
-    server.start()
-    try:
-        account = Account(f"http://127.0.0.1:{server.get_host_and_port()[1]}")
-        account.empty()  # moto keeps what there is in the process, not in the server
-        account.create_bucket()
-        yield account
-    finally:
-        server.stop()

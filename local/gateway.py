@@ -1,38 +1,39 @@
-"""API Gateway on this machine: HTTP in, its events (version 2.0) to a function, HTTP out.
+"""API Gateway on this machine: an HTTP request in, its event (version 2.0) to a function, an HTTP response out.
 
-It refuses what API Gateway refuses, in its words: a body over 10 MB, an event that Lambda would not take, a function
-that takes longer than 30 seconds or answers with something that is no answer. Authorization is not played.
+It refuses the requests that API Gateway refuses, with the same messages: a body over 10 MB, an event over Lambda's
+limit, a function that takes longer than 30 seconds or returns no valid response. There is no authorizer.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
 https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
+https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-cors.html
 """
 
 import base64
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Collection, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from threading import Thread
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 from uuid import uuid4
 
-from generate_image.deadline import Deadline, DeadlineExceededError
-from local.lambda_context import LocalContext
+from local.lambda_context import Function, LocalContext
 
 LONGEST_BODY_BYTES = 10 * 1024 * 1024
 LONGEST_EVENT_BYTES = 6 * 1024 * 1024 + 100
-"""What Lambda takes: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
+"""Lambda's limit: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
 INTEGRATION_SECONDS = 30.0
 TEXT_TYPES = ("text/", "application/json", "application/xml", "application/javascript")
 """A body of another type reaches the function in base64."""
-
-Function = Callable[[dict[str, Any], LocalContext], Any]
+METHODS = ("get", "put", "post", "delete", "patch", "head", "options")
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What goes back to the caller."""
+    """The response to one request."""
 
     status: int
     headers: Mapping[str, str]
@@ -40,45 +41,46 @@ class Response:
 
 
 class Gateway:
-    """Routes of an OpenAPI file, all of which lead to one function."""
+    """The routes of an OpenAPI document. All lead to one function."""
 
     def __init__(
-        self, contract: Mapping[str, Any], function: Function, *, seconds: float = INTEGRATION_SECONDS
+        self,
+        contract: Mapping[str, Any],
+        function: Function,
+        *,
+        seconds: float = INTEGRATION_SECONDS,
+        cors_origins: Collection[str] = (),
     ) -> None:
-        """With the file as read, and what takes an event and a context. seconds: how long that is waited for."""
-        methods = ("get", "put", "post", "delete", "patch", "head", "options")
+        """contract: the document. seconds: the integration's timeout. cors_origins: the parameter CorsOrigins."""
         self._routes = [
             (method.upper(), path.split("/"), f"{method.upper()} {path}")
             for path, operations in contract["paths"].items()
             for method in operations
-            if method in methods
+            if method in METHODS
         ]
         self.function = function
         self._seconds = seconds
+        self.cors_origins = cors_origins
+        self._cors = contract["x-amazon-apigateway-cors"]["Fn::If"][1]
 
     def answer(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Response:
-        """Return the answer to one request. target: path and query, as in the request's first line."""
-        if len(body) > LONGEST_BODY_BYTES:
-            return message(413, "Request Entity Too Large")
-        event = self.event(method, target, headers, body)
-        if len(json.dumps(event, ensure_ascii=False).encode(errors="surrogatepass")) > LONGEST_EVENT_BYTES:
-            return message(413, "Request Entity Too Large")
-        # Abandoned when it is late, as API Gateway does; Lambda lets it run to its own end.
-        patience = Deadline(time.monotonic() + self._seconds, time.monotonic)
-        try:
-            answer = patience.run(lambda: self.function(event, LocalContext(self._seconds)))
-        except DeadlineExceededError:
-            return message(503, "Service Unavailable")
-        except Exception:  # noqa: BLE001  # whatever a function raises
-            return message(500, "Internal Server Error")
-        if not isinstance(answer, dict) or not isinstance(answer.get("statusCode"), int):
-            return message(500, "Internal Server Error")
-        content = answer.get("body", "")
-        content = base64.b64decode(content) if answer.get("isBase64Encoded") else content.encode()
-        return Response(answer["statusCode"], answer.get("headers", {}), content)
+        """Return the response to one request. target: path and query."""
+        names = {name.lower(): value for name, value in headers.items()}
+        origin = names.get("origin", "")
+        if self.cors_origins and method == "OPTIONS" and "access-control-request-method" in names:
+            response = Response(204, {}, b"")
+            lists = {"Access-Control-Allow-Methods": "allowMethods", "Access-Control-Allow-Headers": "allowHeaders"}
+        else:
+            response = self._answer(method, target, headers, body)
+            lists = {"Access-Control-Expose-Headers": "exposeHeaders"}
+        if origin not in self.cors_origins:
+            return response
+        cors = {name: ",".join(self._cors[values]) for name, values in lists.items()}
+        cors |= {"Access-Control-Allow-Origin": origin}
+        return Response(response.status, {**response.headers, **cors}, response.body)
 
     def event(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
-        """Return the event that the function gets for a request."""
+        """Return the function's event for a request."""
         raw_path, _, query = target.partition("?")
         path = unquote(raw_path)
         route, parameters = self._route(method, raw_path)
@@ -88,7 +90,6 @@ class Gateway:
             text = body.decode() if is_text else None
         except UnicodeDecodeError:
             text = None
-        request_id = base64.b64encode(uuid4().bytes[:11]).decode()
         event: dict[str, Any] = {
             "version": "2.0",
             "routeKey": route,
@@ -104,9 +105,9 @@ class Gateway:
                     "path": path,
                     "protocol": "HTTP/1.1",
                     "sourceIp": "127.0.0.1",
-                    "userAgent": "",
+                    "userAgent": names.get("user-agent", ""),
                 },
-                "requestId": request_id,
+                "requestId": base64.b64encode(uuid4().bytes[:11]).decode(),
                 "routeKey": route,
                 "stage": "$default",
                 "time": datetime.now(UTC).strftime("%d/%b/%Y:%H:%M:%S +0000"),
@@ -122,8 +123,39 @@ class Gateway:
             event["body"] = base64.b64encode(body).decode() if text is None else text
         return event
 
+    def _answer(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Response:
+        if len(body) > LONGEST_BODY_BYTES:
+            return message(413, "Request Entity Too Large")
+        event = self.event(method, target, headers, body)
+        if self.cors_origins and event["routeKey"] == "$default":
+            return message(404, "Not Found")  # a stack with CorsOrigins has no default route
+        if len(json.dumps(event, ensure_ascii=False).encode(errors="surrogatepass")) > LONGEST_EVENT_BYTES:
+            return message(413, "Request Entity Too Large")
+        try:
+            answer = self._invoke(event)
+            content = answer.get("body", "")
+            content = base64.b64decode(content) if answer.get("isBase64Encoded") else content.encode()
+            return Response(int(answer["statusCode"]), answer.get("headers", {}), content)
+        except TimeoutError:
+            return message(503, "Service Unavailable")
+        except Exception:  # noqa: BLE001  # API Gateway answers every failure of a function alike
+            return message(500, "Internal Server Error")
+
+    def _invoke(self, event: dict[str, Any]) -> Any:  # noqa: ANN401  # a function returns any type
+        """Return the function's response. After a TimeoutError the function runs on, as in Lambda."""
+        result: Future[Any] = Future()
+
+        def run() -> None:
+            try:
+                result.set_result(self.function(event, LocalContext(self._seconds)))
+            except Exception as error:  # noqa: BLE001  # the caller of this thread raises it
+                result.set_exception(error)
+
+        Thread(target=run, daemon=True).start()
+        return result.result(self._seconds)
+
     def _route(self, method: str, path: str) -> tuple[str, dict[str, str]]:
-        """Return the key of the route that takes a request, and the path's parameters."""
+        """Return the key of the request's route, and the path's parameters."""
         segments = path.split("/")
         for route_method, wanted, key in self._routes:
             if route_method != method or len(wanted) != len(segments):
@@ -135,5 +167,5 @@ class Gateway:
 
 
 def message(status: int, text: str) -> Response:
-    """Return what API Gateway itself answers."""
+    """Return a response of API Gateway's own."""
     return Response(status, {"Content-Type": "application/json"}, json.dumps({"message": text}).encode())

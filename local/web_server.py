@@ -1,52 +1,49 @@
-"""The HTTP server of ``make serve``: the gateway, and beside it the page at ``/`` and the contract's at ``/docs``."""
+"""The HTTP server of ``make serve``: the gateway, the page at ``/`` and the API's documentation at ``/docs``."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from email.message import Message
-from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from importlib.resources import files
 from mimetypes import guess_type
 from pathlib import Path
-from threading import Thread
-from typing import Any
+from typing import TYPE_CHECKING
+
+from werkzeug import Request
+from werkzeug import Response as HttpResponse
 
 from local.gateway import LONGEST_BODY_BYTES, Gateway, Response, message
+from local.loopback import is_own_host, serving
 
-CONTRACT = Path("openapi.yaml")
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+CONTRACT = Path(__file__).parents[1] / "openapi.yaml"
 PAGE = Path(__file__).parent / "page"
 SWAGGER_UI = files("aws_lambda_powertools") / "event_handler" / "openapi" / "swagger_ui"
-"""Powertools, which is pinned, ships Swagger UI's files."""
+"""Powertools, which is pinned, has Swagger UI's files."""
 SWAGGER_UI_FILES = ("swagger-ui-bundle.min.js", "swagger-ui.min.css")
 DOCS = b"""<!doctype html>
 <html lang="en">
 <meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Generate Image: the HTTP API</title>
 <link rel="stylesheet" href="/docs/swagger-ui.min.css">
+<a href="/">The page</a>
 <main id="swagger-ui"></main>
 <script src="/docs/swagger-ui-bundle.min.js"></script>
 <script>SwaggerUIBundle({url: "/openapi.yaml", dom_id: "#swagger-ui", deepLinking: true, validatorUrl: null})</script>
 """
-DRAINED_BYTES = 64 * 1024 * 1024
-"""A body that is too large is read so far before it is refused: most clients read no answer before they have sent."""
+CONTENT_TYPES = {".yaml": "application/yaml", ".js": "text/javascript"}
 
 
 @contextmanager
-def web_server(gateway: Gateway, port: int = 0, tell: Callable[[str], None] = lambda _: None) -> Iterator[str]:
-    """Serve on this machine and give the address. port: 0 for a free one. tell: takes a line about each request."""
-    server = ThreadingHTTPServer(("127.0.0.1", port), partial(_Requests, gateway, tell))
-    server.daemon_threads = True
-    Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
+def web_server(gateway: Gateway, port: int = 0, report: Callable[[str], None] = lambda _: None) -> Iterator[str]:
+    """Serve on this machine and give the URL. port: 0 for a free one. report: takes a line about each request."""
+    with serving(_App(gateway, report), port) as server:
+        yield f"http://127.0.0.1:{server.port}"
 
 
 def page_file(path: str) -> Response | None:
-    """Return what is served beside the API; None where there is no such file."""
+    """Return the file at a path beside the API, or None."""
     if path == "/docs":
         return _file("docs.html", DOCS)
     if path == "/openapi.yaml":
@@ -55,81 +52,46 @@ def page_file(path: str) -> Response | None:
     if name in SWAGGER_UI_FILES:
         return _file(name, (SWAGGER_UI / name).read_bytes())
     name = path.removeprefix("/") or "index.html"
-    found = {file.name: file for file in PAGE.iterdir()} if PAGE.is_dir() else {}
+    found = {file.name: file for file in PAGE.iterdir()}
     return _file(name, found[name].read_bytes()) if name in found else None
 
 
 def _file(name: str, content: bytes) -> Response:
-    types = {".yaml": "application/yaml", ".js": "text/javascript"}
-    content_type = types.get(Path(name).suffix) or guess_type(name)[0] or "application/octet-stream"
+    content_type = CONTENT_TYPES.get(Path(name).suffix) or guess_type(name)[0] or "application/octet-stream"
     if not content_type.startswith("image/"):
         content_type += "; charset=utf-8"
     return Response(200, {"Content-Type": content_type, "Cache-Control": "no-cache"}, content)
 
 
-class _Requests(BaseHTTPRequestHandler):
-    """One connection's requests, of whatever method."""
+class _App:
+    """The WSGI application."""
 
-    protocol_version = "HTTP/1.1"
-    timeout = 60
-
-    def __init__(self, gateway: Gateway, tell: Callable[[str], None], *of_the_server: Any) -> None:  # noqa: ANN401
+    def __init__(self, gateway: Gateway, report: Callable[[str], None]) -> None:
         self._gateway = gateway
-        self._tell = tell
-        super().__init__(*of_the_server)
+        self._report = report
 
-    def __getattr__(self, name: str) -> Callable[[], None]:
-        if name.startswith("do_"):
-            return self._serve
-        raise AttributeError(name)
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        request = Request(environ)
+        response = self._refuse(request) or self._serve(request)
+        return HttpResponse(response.body, response.status, response.headers)(environ, start_response)
 
-    def handle(self) -> None:
-        """Serve the connection; a caller that leaves before its answer is none of anybody's business."""
-        with suppress(ConnectionError):
-            super().handle()
+    def _refuse(self, request: Request) -> Response | None:
+        """Refuse the requests of foreign web pages: the developer's key would pay for their pictures."""
+        if not is_own_host(request.environ):
+            return message(403, "This server answers only under the name that it printed.")
+        origin = request.headers.get("Origin")
+        if origin in (None, f"http://{request.host}", *self._gateway.cors_origins):
+            return None
+        return message(403, f"Pages of this origin are not allowed. Start: CORS_ORIGINS={origin} make serve")
 
-    def log_message(self, *_: object) -> None:
-        """Say nothing: ``tell`` does."""
-
-    def _serve(self) -> None:
-        began = time.monotonic()
-        path = self.path.partition("?")[0]
-        body = self._body()
-        response = page_file(path) if self.command in ("GET", "HEAD") else None
-        if isinstance(body, Response):
-            response = body
-        elif response is None:
-            response = self._gateway.answer(self.command, self.path, _combined(self.headers), body)
-            self._tell(f"{self.command} {path} {response.status} ({time.monotonic() - began:.1f} s)")
-        self.send_response(response.status)
-        for name, value in response.headers.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(response.body)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(response.body)
-
-    def _body(self) -> bytes | Response:
-        """Return the request's body, or what it is refused with."""
-        if "Transfer-Encoding" in self.headers:
-            self.close_connection = True
-            return message(411, "Length Required")
-        length = self.headers.get("Content-Length", "0")
-        if not (length.isascii() and length.isdigit()):
-            self.close_connection = True
-            return message(400, "Bad Request")
-        if int(length) <= LONGEST_BODY_BYTES:
-            return self.rfile.read(int(length))
-        self.close_connection = True
-        left = min(int(length), DRAINED_BYTES)
-        while left > 0 and (piece := self.rfile.read(min(left, 1024 * 1024))):
-            left -= len(piece)
-        return message(413, "Request Entity Too Large")
-
-
-def _combined(headers: Message) -> Mapping[str, str]:
-    """Return the headers, those that come several times joined by commas, as API Gateway does."""
-    combined: dict[str, str] = {}
-    for name, value in headers.items():
-        combined[name] = f"{combined[name]},{value}" if name in combined else value
-    return combined
+    def _serve(self, request: Request) -> Response:
+        start, path = time.monotonic(), request.environ["RAW_URI"].partition("?")[0]
+        file = page_file(path) if request.method in ("GET", "HEAD") else None
+        if file is not None:
+            return file
+        body = request.stream.read(LONGEST_BODY_BYTES + 1)
+        while len(body) > LONGEST_BODY_BYTES and request.stream.read(1024 * 1024):
+            pass  # most clients read no response before they have sent the whole body
+        response = self._gateway.answer(request.method, request.environ["RAW_URI"], dict(request.headers), body)
+        self._report(f"{request.method} {path} {response.status} ({time.monotonic() - start:.1f} s)")
+        return response
