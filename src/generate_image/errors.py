@@ -275,7 +275,7 @@ class MethodNotAllowedError(HttpError):
     status = 405
 
     def __init__(self, allowed: str) -> None:
-        """allowed: the method that the path accepts."""
+        """Name the method that the path accepts."""
         self.allowed = allowed
         super().__init__(f"This path accepts {allowed} only.")
 

@@ -1,16 +1,17 @@
-"""One request: credentials → record → buy → store → link. The story, from top to bottom."""
+"""One request: credentials → lease → purchase → S3 → link. The story, from top to bottom."""
 
+from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from io import BytesIO
 from typing import IO, Any
 from uuid import uuid4
 
-from generate_image.answer import answer
-from generate_image.claims import Claims
-from generate_image.credentials import Credentials, CredentialsStore
+from generate_image.aws.links import Link, Links
+from generate_image.aws.pictures import PictureStore
+from generate_image.aws.secrets import CredentialsStore
+from generate_image.credentials import Credentials
 from generate_image.deadline import Deadline
-from generate_image.download import Downloader
 from generate_image.errors import (
     ConfigurationError,
     DownloadError,
@@ -20,138 +21,169 @@ from generate_image.errors import (
     ProviderResponseError,
     StorageError,
 )
-from generate_image.identity import image_id, request_hash
-from generate_image.links import Links
-from generate_image.openai_images import ImagesApi, Purchase
-from generate_image.picture_details import details_of, to_metadata
-from generate_image.pictures import HEAD_BYTES, picture_type
-from generate_image.records import Record, Status
-from generate_image.request import ImageRequest
+from generate_image.event import ImageRequest, image_id, request_hash
+from generate_image.lease import Leases
+from generate_image.log import Log
+from generate_image.picture import HEAD_BYTES, StoredPicture, object_key, picture_type
+from generate_image.provider.download import Downloader
+from generate_image.provider.images_api import ImagesApi, Purchase
+from generate_image.record import Record, Status
 from generate_image.settings import Settings
-from generate_image.storage import PictureStore, StoredPicture, object_key
-from generate_image.telemetry import Telemetry
 
 STORING_SECONDS = 20.0
-"""What is kept of an invocation's time to store a picture that was bought and to write its record."""
+"""The part of an invocation's time that is reserved for storing a bought picture and saving its record."""
+TOKENS_CONSUMED = 0.4
+"""The flow engine's fixed reference figure. ``usage`` and ``cost_usd`` are the true figures."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Generation:
-    """What a request is served with."""
+    """Serves requests: reads the credentials, acquires the lease, buys, stores and links."""
 
     settings: Settings
+    deadline: Deadline
     credentials: CredentialsStore
-    claims: Claims
+    leases: Leases
     images: ImagesApi
     downloader: Downloader
     pictures: PictureStore
     links: Links
-    telemetry: Telemetry
-    storing_seconds: float = STORING_SECONDS
+    log: Log
 
-    def generate(self, request: ImageRequest, deadline: Deadline) -> dict[str, Any]:
-        """Return the module's answer to a request, buying a picture only where its record shows none.
+    def generate(self, request: ImageRequest) -> dict[str, Any]:
+        """Return the module's answer. A picture is bought only if the record shows none.
 
-        Raises a GenerateImageError; whichever it is, the same request may be made again without buying twice.
+        Raises GenerateImageError. After every error, the same request can be retried and is bought at most once.
         """
-        claim = self._claim_of(request, deadline)
-        self.telemetry.identify(client_id=request.client_id, image_id=claim.image_id)
-        credentials = self.credentials.read(request.client_id, request.credentials_id, deadline)
-        self.links.prepare(deadline)
-        record = self.claims.take(claim, deadline)
-        replayed = record.status is not Status.STARTED
+        new = self._new_record(request)
+        self.log.bind(client_id=request.client_id, image_id=new.image_id)
+        credentials = self.credentials.read(request.client_id, request.credentials_id)
+        self.links.prepare()
+        record = self.leases.acquire(new)
+        is_replay = record.status is not Status.STARTED
         if record.status is Status.STARTED:
-            record = self._buy_and_store(record, request, credentials, deadline)
+            record = self._buy_and_store(record, request, credentials)
         elif record.status is Status.GENERATED:
-            record = self._download_and_store(record, credentials, deadline)
-        if replayed:
-            self.telemetry.replayed(record.picture)
-        link = self.links.link(record.picture["key"], record.picture["stored_at"])
-        return answer(record, link, self.settings.image_bucket, request.passed_through, replayed=replayed)
+            record = self._download_and_store(record, credentials)
+        stored = record.require_stored()
+        if is_replay:
+            self.log.picture_replayed(record.require_bought(), stored.key)
+        link = self.links.link(stored.key, stored.stored_at)
+        return answer(record, link, self.settings.image_bucket, request.passed_through, replayed=is_replay)
 
-    def _claim_of(self, request: ImageRequest, deadline: Deadline) -> Record:
-        """Return the record that claims a request for this call."""
+    def _new_record(self, request: ImageRequest) -> Record:
         return Record(
             status=Status.STARTED,
             client_id=request.client_id,
             image_id=image_id(request, self.settings),
             request_hash=request_hash(request, self.settings),
-            claimant=str(uuid4()),
-            until=round(deadline.at, 3),
-            asked={"prompt": request.prompt, **request.passed_through},
+            holder=str(uuid4()),
+            lease_until=round(self.deadline.at, 3),
+            prompt=request.prompt,
+            passed_through=request.passed_through,
         )
 
-    def _buy_and_store(
-        self, record: Record, request: ImageRequest, credentials: Credentials, deadline: Deadline
-    ) -> Record:
+    def _buy_and_store(self, record: Record, request: ImageRequest, credentials: Credentials) -> Record:
         try:
-            purchase = self._buy(request, credentials, deadline)
+            purchase = self._buy(request, credentials)
         except GenerateImageError as error:
-            if error.releases:
-                self.claims.release(record, deadline)
+            if error.nothing_billed:
+                self.leases.release(record)
             else:
-                self.claims.fail(error, record, deadline)
+                self.leases.fail(error, replacing=record)
             raise
-        details = details_of(purchase)
-        self.telemetry.bought(purchase, details.get("cost_usd"))
-        bought = replace(record, status=Status.GENERATED, picture=details)
+        self.log.picture_bought(purchase.picture, purchase.seconds)
+        bought = record._replace(status=Status.GENERATED, bought=purchase.picture)
         if purchase.content is not None:
-            return self._store(bought, BytesIO(purchase.content), record, deadline)
-        return self._download_and_store(self.claims.settle(bought, record, deadline), credentials, deadline)
+            return self._store(bought, BytesIO(purchase.content), replacing=record)
+        return self._download_and_store(self.leases.save(bought, replacing=record), credentials)
 
-    def _buy(self, request: ImageRequest, credentials: Credentials, deadline: Deadline) -> Purchase:
-        buying = deadline.less(self.storing_seconds)
+    def _buy(self, request: ImageRequest, credentials: Credentials) -> Purchase:
         try:
             try:
-                return self.images.buy(request.prompt, credentials, buying)
+                return self.images.buy(request.prompt, credentials)
             except ProviderAuthError:
-                # The key may have been rotated since it was read.
-                fresh = self.credentials.read(request.client_id, request.credentials_id, deadline, fresh=True)
+                # The key may have been rotated after the last read.
+                fresh = self.credentials.read(request.client_id, request.credentials_id, fresh=True)
                 if fresh == credentials:
                     raise
-                return self.images.buy(request.prompt, fresh, buying)
+                return self.images.buy(request.prompt, fresh)
         except GenerateImageError:
             raise
-        except Exception as error:  # noqa: BLE001  # a fault of ours leaves the outcome as unknown as any other
-            self.telemetry.unforeseen(error)
+        except Exception as error:  # noqa: BLE001  # a defect of ours leaves the outcome unknown too
+            self.log.unexpected_exception(error)
             raise OutcomeUnknownError(
-                f"The function failed while it was buying ({type(error).__name__}): the picture may have been billed. "
-                "Only a new idempotency key buys another."
+                f"The purchase failed with an unexpected {type(error).__name__}: the picture may be billed. Only a new "
+                "idempotency key buys another."
             ) from None
 
-    def _download_and_store(self, record: Record, credentials: Credentials, deadline: Deadline) -> Record:
-        provider_url = credentials.base_url or self.settings.openai_base_url
+    def _download_and_store(self, record: Record, credentials: Credentials) -> Record:
+        """Store the picture of a ``generated`` record, whose lease is ours."""
+        source_url = record.require_bought().source_url or ""
         try:
-            content = self.downloader.fetch(
-                record.picture["source_url"], provider_url, deadline.less(self.storing_seconds)
-            )
+            content = self.downloader.fetch(source_url, credentials.base_url or self.settings.openai_base_url)
         except DownloadError:
-            self.claims.give_up_hold(record, deadline)
+            self.leases.end(record)
             raise
         except ProviderResponseError as error:
-            self.claims.fail(error, record, deadline)
+            self.leases.fail(error, replacing=record)
             raise
         with closing(content):
-            return self._store(record, content, record, deadline)
+            return self._store(record, content, replacing=record)
 
-    def _store(self, record: Record, content: IO[bytes], over: Record, deadline: Deadline) -> Record:
-        """Store a picture and finish its record, which lies in S3 as ``over``."""
+    def _store(self, record: Record, content: IO[bytes], *, replacing: Record) -> Record:
+        """Store the picture, then save the record as ``stored``. replacing: the version that S3 holds now."""
         kind = picture_type(content.read(HEAD_BYTES))
+        bought = record.require_bought()
         if kind is None:
             error = ProviderResponseError(
-                "The provider answered with something that is no picture (PNG, JPEG or WebP). It may have been billed.",
-                provider_request_id=record.picture.get("openai_request_id"),
+                "The provider's response is not a PNG, JPEG or WebP picture. It may be billed.",
+                provider_request_id=bought.openai_request_id,
             )
-            self.claims.fail(error, over, deadline)
+            self.leases.fail(error, replacing=replacing)
             raise error
         key = object_key(record.client_id, record.image_id, kind.extension)
-        metadata = to_metadata(record.request_hash, record.picture)
-        stored_at = int(deadline.clock())
+        stored = StoredPicture(key, kind.content_type, int(self.deadline.clock()))
         try:
-            self.pictures.put(StoredPicture(key, kind.content_type, stored_at, metadata), content, deadline)
+            self.pictures.put(stored, bought, record.request_hash, content)
         except (StorageError, ConfigurationError):
-            self.claims.give_up_hold(over, deadline)
+            self.leases.end(replacing)
             raise
-        self.telemetry.stored(key)
-        picture = {**record.picture, "key": key, "content_type": kind.content_type, "stored_at": stored_at}
-        return self.claims.settle(replace(record, status=Status.STORED, picture=picture), over, deadline)
+        self.log.picture_stored(key)
+        return self.leases.save(record._replace(status=Status.STORED, stored=stored), replacing=replacing)
+
+
+def answer(
+    record: Record, link: Link, bucket: str, passed_through: Mapping[str, Any], *, replayed: bool
+) -> dict[str, Any]:
+    """Return the module's answer for a stored picture.
+
+    passed_through: ``nextModule`` if present, and ``data`` in persistent mode, which the answer repeats with the three
+    links. ``usage``, ``cost_usd`` and ``openai_request_id`` are absent if they are not known.
+    """
+    bought, stored = record.require_bought(), record.require_stored()
+    links = {
+        "imageUrl": bought.source_url or link.url,
+        "urlPath": link.url,
+        "localPath": f"s3://{bucket}/{stored.key}",
+    }
+    meta = {
+        "prompt": record.prompt,
+        "tokens_consumed": TOKENS_CONSUMED,
+        "image_id": record.image_id,
+        "model": bought.model,
+        "bucket": bucket,
+        "key": stored.key,
+        "content_type": stored.content_type,
+        "url_expires_at": link.expires_at,
+        "usage": bought.usage._asdict() if bought.usage else None,
+        "cost_usd": bought.cost_usd,
+        "openai_request_id": bought.openai_request_id,
+        "replayed": replayed,
+    }
+    result: dict[str, Any] = {}
+    if "nextModule" in passed_through:
+        result["nextModule"] = passed_through["nextModule"]
+    result["data"] = {**passed_through.get("data", {}), **links}
+    result["_meta_"] = {name: value for name, value in meta.items() if value is not None}
+    return result

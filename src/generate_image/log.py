@@ -36,7 +36,7 @@ class Log:
         self._logger.append_keys(client_id=client_id, image_id=image_id)
 
     def picture_bought(self, picture: BoughtPicture, seconds: float) -> None:
-        """seconds: from the request to the end of the response."""
+        """Log and count a purchase. seconds: from the request to the end of the response."""
         self._bind_picture(picture)
         usage = picture.usage._asdict() if picture.usage else {}
         self._logger.info("picture bought", seconds=round(seconds, 3), usage=usage, cost_usd=picture.cost_usd)
@@ -49,21 +49,21 @@ class Log:
         self._count(*with_unit, model=picture.model)
 
     def picture_stored(self, key: str) -> None:
-        """key: in the bucket."""
+        """Log the S3 key of a picture."""
         self._logger.info("picture stored", key=key)
 
     def picture_replayed(self, picture: BoughtPicture, key: str) -> None:
-        """The answer came from a record; nothing was bought."""
+        """Log and count an answer from a record, for which nothing was bought."""
         self._bind_picture(picture)
         self._logger.info("picture replayed", key=key)
         self._count(("PicturesReplayed", MetricUnit.Count, 1))
 
     def record_not_written(self, status: str, error: GenerateImageError) -> None:
-        """A record write failed, and the request went on."""
+        """Log a failed write of a record. The request goes on."""
         self._logger.warning("record not written", record_status=status, error=error.code, error_message=str(error))
 
     def request_failed(self, error: GenerateImageError) -> None:
-        """The caller gets this error."""
+        """Log and count an error that the caller gets."""
         is_expected = error.retryable or error.status in range(400, 500)
         write = self._logger.warning if is_expected else self._logger.error
         if error.provider_request_id:
@@ -79,7 +79,7 @@ class Log:
         self._logger.error("unexpected exception", exception=type(error).__name__, frames=frames)
 
     def model_checked(self, model: str, shutdown_date: date | None, days_left: int | None) -> None:
-        """days_left: None if the provider names no shutdown date."""
+        """Log and count the days before a shutdown. days_left: None if the provider names no date."""
         if days_left is None:
             self._logger.info("model has no shutdown date", model=model)
             return
@@ -88,12 +88,12 @@ class Log:
         self._count(("ModelDaysLeft", MetricUnit.Count, days_left), model=model)
 
     def model_gone(self, model: str) -> None:
-        """The provider does not know the model."""
+        """Log a model that the provider does not have."""
         self._logger.error("model is gone", model=model, days_left=0)
         self._count(("ModelDaysLeft", MetricUnit.Count, 0), model=model)
 
     def models_not_checked(self, model: str | None, reason: str) -> None:
-        """The check of one model failed; with None, the check of all models."""
+        """Log and count a failed check of one model, or of all models if it is None."""
         self._logger.warning("model not checked", model=model, reason=reason)
         self._count(("ModelsNotChecked", MetricUnit.Count, 1))
 

@@ -71,6 +71,18 @@ class Record(NamedTuple):
         """The S3 key of the record."""
         return object_key(self.client_id, self.image_id, ".json")
 
+    def require_bought(self) -> BoughtPicture:
+        """Return the facts of the purchase. Raises ValueError before it."""
+        if self.bought is None:
+            raise ValueError(f"A record with status {self.status} has no purchase.")
+        return self.bought
+
+    def require_stored(self) -> StoredPicture:
+        """Return the picture's place in S3. Raises ValueError before it is stored."""
+        if self.stored is None:
+            raise ValueError(f"A record with status {self.status} has no stored picture.")
+        return self.stored
+
     def to_json(self) -> bytes:
         """Return the object that S3 stores."""
         content = {

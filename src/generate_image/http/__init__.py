@@ -1,0 +1,1 @@
+"""The HTTP API: API Gateway's event in, its response out."""

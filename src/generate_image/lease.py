@@ -1,0 +1,200 @@
+"""The lease on a record: at most one invocation buys; the others get the current state of the request."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from generate_image.aws.pictures import PictureStore
+from generate_image.aws.records import RecordChangedError, RecordStore
+from generate_image.deadline import Deadline
+from generate_image.errors import (
+    GenerateImageError,
+    IdempotencyKeyReusedError,
+    OutcomeUnknownError,
+    RequestInProgressError,
+)
+from generate_image.log import Log
+from generate_image.provider.models import cost_usd
+from generate_image.record import Record, Status
+from generate_image.settings import WhenOutcomeUnknown
+
+CLOCK_SKEW_SECONDS = 5.0
+"""The largest difference between two clocks. A lease counts as expired only so long after its end."""
+LONGEST_RETRY_AFTER_SECONDS = 10.0
+
+
+class Free(NamedTuple):
+    """A purchase may start: there is no record, nothing was billed, or the picture's lifetime is over."""
+
+    record: Record | None
+
+
+class InProgress(NamedTuple):
+    """An invocation holds the lease."""
+
+    record: Record
+
+
+class Bought(NamedTuple):
+    """The picture is paid for and not in S3, and no invocation holds the lease."""
+
+    record: Record
+
+
+class Stored(NamedTuple):
+    """The picture is in S3. The record has status ``stored``, even where S3's version does not have it yet."""
+
+    record: Record
+
+
+class Failed(NamedTuple):
+    """The request ended in a final error."""
+
+    record: Record
+    error: GenerateImageError
+
+
+class Unknown(NamedTuple):
+    """The picture may be billed and is not in S3."""
+
+    record: Record
+    error: OutcomeUnknownError
+
+
+State = Free | InProgress | Bought | Stored | Failed | Unknown
+FindStored = Callable[[Record], Record | None]
+"""Returns the record with status ``stored`` if its picture is in S3, else None."""
+
+
+def state_of(record: Record | None, now: float, find_stored: FindStored) -> State:  # noqa: PLR0911  # one for each state
+    """Return the meaning of a record. now: seconds since the epoch. Only this function interprets a record."""
+    if record is None or record.status is Status.RELEASED:
+        return Free(record)
+    error = record.error
+    if error is not None and not isinstance(error, OutcomeUnknownError):
+        return Failed(record, error)
+    if record.status in (Status.STARTED, Status.GENERATED) and record.lease_until + CLOCK_SKEW_SECONDS > now:
+        return InProgress(record)
+    found = find_stored(record)
+    if found is not None:
+        return Stored(found)
+    if record.status is Status.STORED:
+        return Free(record)
+    if record.status is Status.GENERATED:
+        return Bought(record)
+    return Unknown(record, error or _outcome_unknown())
+
+
+def find_stored_with(pictures: PictureStore) -> FindStored:
+    """Return a function that looks in S3. It raises StorageError and ConfigurationError."""
+
+    def find_stored(record: Record) -> Record | None:
+        if record.stored is not None:
+            return record if pictures.exists(record.stored.key) else None
+        found = pictures.find(record.client_id, record.image_id, record.request_hash)
+        if found is None:
+            return None
+        facts = found.bought._replace(cost_usd=cost_usd(found.bought.model, found.bought.usage))
+        return record._replace(status=Status.STORED, bought=record.bought or facts, stored=found.stored, error=None)
+
+    return find_stored
+
+
+def refuse_reused_key(known_hash: str, request_hash: str) -> None:
+    """Raise IdempotencyKeyReusedError if the key already belongs to another request."""
+    if known_hash != request_hash:
+        raise IdempotencyKeyReusedError(
+            "This idempotency key belongs to another request: its prompt, credential, models or quality differ. Use a "
+            "new key for a new picture."
+        )
+
+
+def _outcome_unknown() -> OutcomeUnknownError:
+    return OutcomeUnknownError(
+        "The invocation that bought this picture ended without a result: the picture may be billed. Only a new "
+        "idempotency key buys another."
+    )
+
+
+class Leases:
+    """Acquires and ends leases, and saves the progress of a purchase."""
+
+    def __init__(
+        self,
+        records: RecordStore,
+        pictures: PictureStore,
+        log: Log,
+        deadline: Deadline,
+        when_outcome_unknown: WhenOutcomeUnknown,
+    ) -> None:
+        self._records = records
+        self._find_stored = find_stored_with(pictures)
+        self._log = log
+        self._deadline = deadline
+        self._when_outcome_unknown = when_outcome_unknown
+
+    def acquire(self, new: Record) -> Record:
+        """Return the record to continue from. new: the record of a purchase that starts now.
+
+        The result's status is ``started``: the lease is ours, and the picture is to be bought. ``generated``: the lease
+        is ours, and the picture is to be downloaded. ``stored``: the picture is in S3. Raises the recorded error of a
+        failed request, RequestInProgressError, IdempotencyKeyReusedError, OutcomeUnknownError, StorageError and
+        ConfigurationError.
+        """
+        replacing: Record | None = None
+        while True:
+            wanted = new
+            if replacing is not None and replacing.status is Status.GENERATED:
+                wanted = replacing._replace(holder=new.holder, lease_until=new.lease_until)
+            try:
+                return self._records.write(wanted, replacing=replacing)
+            except RecordChangedError as changed:
+                replacing = changed.current
+            stored = self._stored_or_free(replacing, new.request_hash)
+            if stored is not None:
+                return stored
+
+    def save(self, record: Record, *, replacing: Record) -> Record:
+        """Write the record. A failure is logged and ignored, because a replay reaches the same state."""
+        try:
+            return self._records.write(record, replacing=replacing)
+        except GenerateImageError as error:
+            self._log.record_not_written(record.status, error)
+        except RecordChangedError:
+            pass  # another invocation has saved this state
+        return record
+
+    def fail(self, error: GenerateImageError, *, replacing: Record) -> None:
+        """Save an error as final. Every replay raises it again."""
+        self.save(replacing._replace(status=Status.FAILED, error=error), replacing=replacing)
+
+    def release(self, replacing: Record) -> None:
+        """Save that nothing was billed. The next request with this key may buy."""
+        self.save(replacing._replace(status=Status.RELEASED), replacing=replacing)
+
+    def end(self, replacing: Record) -> None:
+        """End the lease now, so that a retry need not wait for its expiry."""
+        ended = round(self._deadline.clock() - CLOCK_SKEW_SECONDS, 3)
+        self.save(replacing._replace(lease_until=ended), replacing=replacing)
+
+    def _stored_or_free(self, record: Record | None, request_hash: str) -> Record | None:
+        """Return the stored record that answers a request, or None if a purchase may replace the record."""
+        now = self._deadline.clock()
+        state = state_of(record, now, self._find_stored)
+        if record is None or isinstance(state, Free):
+            return None
+        refuse_reused_key(record.request_hash, request_hash)
+        match state:
+            case Stored(found):
+                return found if record.status is Status.STORED else self.save(found, replacing=record)
+            case Failed(_, error):
+                raise error
+            case InProgress():
+                raise RequestInProgressError(
+                    "Another invocation is buying this picture. Retry with the same idempotency key.",
+                    retry_after=max(1.0, min(record.lease_until - now, LONGEST_RETRY_AFTER_SECONDS)),
+                )
+            case Unknown(_, error) if self._when_outcome_unknown == "fail":
+                if record.status is not Status.FAILED:
+                    self.fail(error, replacing=record)
+                raise error
+        return None
