@@ -1,74 +1,127 @@
-"""How an answer travels: in one piece, as it should, or in one of the ways in which connections fail."""
+"""Replies, and the ways in which their bytes travel."""
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import struct
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+import time
+from email.utils import formatdate
+from typing import TYPE_CHECKING, Any
 
-from .fault import Delivery
+from werkzeug.wrappers import Response
+
+from .faults import NO_FAULT, Delivery, Fault
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 PIECES = 8
 FILLER = b" " * 65536
-_LINGER_NOT_AT_ALL = struct.pack("ii", 1, 0)
+_NO_LINGER = struct.pack("ii", 1, 0)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Reply:
-    """An answer: status, headers, body, and how it travels (see `Fault`)."""
+class Reply(Response):
+    """A response, and the fault that decides on its delivery."""
 
-    status: int
-    headers: Mapping[str, str | None] = field(default_factory=dict)
-    body: bytes = b""
-    delivery: Delivery = Delivery.WHOLE
-    pause: float = 0
-    size: int = 0
+    fault: Fault = NO_FAULT
 
 
-def deliver(connection: socket.socket, head: bytes, reply: Reply, sleep: Callable[[float], object]) -> bool:
-    """Send a reply whose status line and headers are `head`. Returns whether the connection can serve another."""
-    match reply.delivery:
-        case Delivery.WHOLE:
-            connection.sendall(head + reply.body)
+def json_reply(status: int, document: Any) -> Reply:  # noqa: ANN401 - JSON
+    """Return a reply whose body is JSON."""
+    return Reply(
+        json.dumps(document, ensure_ascii=False).encode("utf-8", "replace"), status, mimetype="application/json"
+    )
+
+
+def fault_reply(fault: Fault, places: Mapping[str, str]) -> Reply:
+    """Return the reply of a fault that has a status. places: the values of `{root}`, `{id}` and `{url}` in headers."""
+    status = fault.status or 200
+    if isinstance(fault.body, str):
+        reply = Reply(fault.body, status, content_type="text/html")
+    else:
+        reply = json_reply(status, fault.body)
+    for name, value in {**fault.headers, **_retry_after(fault)}.items():
+        reply.headers[name] = fill(value or "", places)
+    reply.fault = fault
+    return reply
+
+
+def fill(text: str, places: Mapping[str, str]) -> str:
+    """Return the text with its `{place}`s filled in."""
+    for name, value in places.items():
+        text = text.replace(f"{{{name}}}", value)
+    return text
+
+
+def add_headers(reply: Reply, headers: Mapping[str, str]) -> None:
+    """Add the headers that the reply does not have; remove those that its fault leaves out."""
+    for name, value in headers.items():
+        reply.headers.setdefault(name, value)
+    for name in (name for name, value in reply.fault.headers.items() if value is None):
+        del reply.headers[name]
+
+
+def deliver(reply: Reply, connection: socket.socket, sleep: Callable[[float], object]) -> None:
+    """Make the bytes of a reply travel as its fault demands. sleep: takes seconds.
+
+    Raises ConnectionAbortedError where the server has nothing more to send on this connection.
+    """
+    fault, body = reply.fault, reply.get_data()
+    match fault.delivery:
         case Delivery.CLOSED:
-            connection.shutdown(socket.SHUT_RDWR)
+            raise ConnectionAbortedError
         case Delivery.RESET:
             _reset(connection)
-        case Delivery.TRUNCATED:
-            connection.sendall(head + reply.body[: len(reply.body) // 2])
+            raise ConnectionAbortedError
         case Delivery.HEADERS_DRIP:
-            _drip(connection, head.splitlines(keepends=True), reply.pause, sleep)
-            connection.sendall(reply.body)
+            head = [f"HTTP/1.1 {reply.status}", *(f"{name}: {value}" for name, value in reply.headers), "", ""]
+            for line in head[:-1]:
+                connection.sendall(f"{line}\r\n".encode("latin-1"))
+                sleep(fault.pause)
+            connection.sendall(body)
+            raise ConnectionAbortedError
+        case Delivery.TRUNCATED:
+            reply.response = _half(body)
         case Delivery.BODY_DRIPS:
-            step = max(1, -(-len(reply.body) // PIECES))
-            connection.sendall(head)
-            _drip(
-                connection, [reply.body[at : at + step] for at in range(0, len(reply.body), step)], reply.pause, sleep
-            )
+            reply.response = _drip(body, fault.pause, sleep)
         case Delivery.OVERSIZE:
-            connection.sendall(head + _chunk(reply.body))
-            for _ in range(max(1, reply.size // len(FILLER))):
-                connection.sendall(_chunk(FILLER))
-            connection.sendall(b"0\r\n\r\n")
-    return reply.delivery.completes
+            reply.response = _oversize(body, fault.size)
+            del reply.headers["Content-Length"]  # The server sends chunks then.
 
 
-def _chunk(data: bytes) -> bytes:
-    return b"%x\r\n%b\r\n" % (len(data), data)
+def _half(body: bytes) -> Iterator[bytes]:
+    yield body[: len(body) // 2]
+    raise ConnectionAbortedError
 
 
-def _drip(connection: socket.socket, pieces: list[bytes], pause: float, sleep: Callable[[float], object]) -> None:
-    for piece in pieces:
-        connection.sendall(piece)
+def _drip(body: bytes, pause: float, sleep: Callable[[float], object]) -> Iterator[bytes]:
+    step = max(1, -(-len(body) // PIECES))
+    for start in range(0, len(body), step):
+        yield body[start : start + step]
         sleep(pause)
 
 
+def _oversize(body: bytes, size: int) -> Iterable[bytes]:
+    yield body
+    for _ in range(max(1, size // len(FILLER))):
+        yield FILLER
+
+
 def _reset(connection: socket.socket) -> None:
-    """Close so that the other side gets a RST: closing a socket that does not linger sends one."""
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT_AT_ALL)
+    """Close the connection with a RST, which a socket sends that does not linger."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
     os.close(connection.detach())
+
+
+def _retry_after(fault: Fault) -> dict[str, str]:
+    if fault.retry_after is None:
+        return {}
+    match fault.retry_after_form:
+        case "milliseconds":
+            return {"retry-after-ms": f"{fault.retry_after * 1000:.0f}"}
+        case "date":
+            return {"Retry-After": formatdate(time.time() + fault.retry_after, usegmt=True)}
+        case _:
+            return {"Retry-After": f"{fault.retry_after:g}"}

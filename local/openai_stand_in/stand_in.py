@@ -1,85 +1,107 @@
-"""The stand-in as an object: its settings, its ledger, its faults, and the server's life."""
+"""The stand-in as a WSGI application and as an object: routes, headers, and the server's life."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
-from threading import Event, Lock, Thread
+import secrets
+import time
+from dataclasses import dataclass
+from threading import Thread
 from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
 
-from .ledger import Ledger
-from .models import MODELS, Model
-from .script import Script, read_rule
-from .server import Server
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.routing import Map, Rule
+from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+from werkzeug.wrappers import Request
+
+from .delivery import Reply, add_headers, deliver, json_reply
+from .images_api import ROUTES
+from .parameters import RefusalError
+from .state import State
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Iterable
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-    from .fault import Fault
+HOST_NAMES = frozenset({"127.0.0.1", "localhost", "::1", "host.docker.internal"})
+"""Names of this machine, as its own programs and its containers use them."""
 
-KEPT_PICTURES = 128
 
+def create_app(state: State, host: str = "127.0.0.1") -> WSGIApplication:
+    """Return the application. It refuses a request for another host, and any request of a web page."""
+    routes = Map([Rule(path, methods=[method], endpoint=view) for method, path, view in ROUTES])
+    names = {*HOST_NAMES, host}
 
-@dataclass
-class Offer:
-    """A picture that waits behind a URL, and the fault that strikes whoever fetches it, `left` times (None: always)."""
+    def dispatch(request: Request, request_id: str) -> Reply:
+        if urlsplit(f"//{request.host}").hostname not in names or "Origin" in request.headers:
+            raise RefusalError("The stand-in serves programs on this machine, and no web page.", status=403)
+        try:
+            view, arguments = routes.bind_to_environ(request.environ).match()
+        except MethodNotAllowed as error:
+            message = f"Not allowed to {request.method} on {request.path}."
+            raise RefusalError(message, status=405, code="method_not_supported") from error
+        except HTTPException as error:
+            raise RefusalError(f"Invalid URL ({request.method} {request.path})", status=404) from error
+        reply: Reply = view(state, request, request_id, **arguments)
+        return reply
 
-    picture: bytes
-    fault: Fault | None
-    left: int | None
+    def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        started = time.monotonic()
+        request_id = f"req_{secrets.token_hex(16)}"
+        try:
+            reply = dispatch(Request(environ), request_id)
+        except RefusalError as refusal:
+            reply = json_reply(refusal.status, refusal.body)
+        headers = {
+            "x-request-id": request_id,
+            "openai-processing-ms": str(round((time.monotonic() - started) * 1000)),
+            "openai-version": "2020-10-01",
+            "openai-organization": "org-stand-in",
+            "x-ratelimit-limit-requests": "500",
+            "x-ratelimit-remaining-requests": "499",
+            "x-ratelimit-reset-requests": "120ms",
+        }
+        add_headers(reply, headers)
+        deliver(reply, environ["werkzeug.socket"], state.pause)
+        return reply(environ, start_response)
+
+    return application
 
 
 @dataclass(kw_only=True, eq=False)
-class StandIn:
+class StandIn(State):
     """A stand-in for OpenAI's Images API; `with StandIn() as stand_in:` runs it on a free port.
 
-    api_key: the key that is accepted, until `accept_keys` says otherwise.
+    api_key: the accepted key, until `accept_keys` replaces it.
     latency: seconds that a picture takes; it is billed at their end.
     picture_bytes: PNGs are padded to about so many bytes; OpenAI's have 1.3 to 2.3 million.
     dall_e_3: serve dall-e-3, as hosts do that speak OpenAI's older dialect.
-    shutdown_dates: other dates of the models' shutdowns, by model; None for no date.
-    today: the day by which models are retired; None for the true one, in UTC.
+    shutdown_dates: other shutdown dates by model; None for no date.
+    today: the date by which models are retired; None for the true one, in UTC.
+    sleep: replaces waiting, for latency and faults; takes seconds. A test gives one that waits for an Event.
+    host: the address to listen on. port: 0 for a free one.
 
-    `latency`, `picture_bytes`, `dall_e_3`, `shutdown_dates` and `today` may be set while it runs.
+    Every setting but the last two may change while the stand-in runs; `reset` restores all of them.
     """
 
-    port: int = 0
     host: str = "127.0.0.1"
-    api_key: str = field(default="sk-stand-in", repr=False)
-    latency: float = 0
-    picture_bytes: int = 0
-    dall_e_3: bool = False
-    shutdown_dates: Mapping[str, date | None] = field(default_factory=dict)
-    today: date | None = None
-
-    def __post_init__(self) -> None:
-        self._at_first = {name: getattr(self, name) for name in SETTINGS}
-        self._stopping = Event()
-        self._lock = Lock()
-        self._offers: OrderedDict[str, Offer] = OrderedDict()
-        self._server: Server | None = None
-        self.current_ledger = Ledger()
-        self.faults = Script()
-        self.accepted_keys: frozenset[str] = frozenset({self.api_key})
+    port: int = 0
 
     def __enter__(self) -> Self:
-        """Listen, on a free port where `port` is 0."""
-        self._stopping.clear()
-        self._server = Server((self.host, self.port), self)
-        self.port = self._server.server_address[1]
+        """Listen."""
+        self.stopping.clear()
+        self._server: BaseWSGIServer = make_server(
+            self.host, self.port, create_app(self, self.host), threaded=True, request_handler=_Handler
+        )
+        self.port = self._server.port
         Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop, and cut the connections that are still open."""
-        if self._server is None:
-            return
-        self._stopping.set()
+        """Stop, and abort the requests that wait."""
+        self.stopping.set()
         self._server.shutdown()
-        self._server.close_connections()
         self._server.server_close()
-        self._server = None
 
     @property
     def url(self) -> str:
@@ -88,70 +110,24 @@ class StandIn:
 
     @property
     def base_url(self) -> str:
-        """The address that an OpenAI client takes as its base URL."""
+        """The base URL for an OpenAI client."""
         return f"{self.url}/v1"
 
     def ledger(self) -> dict[str, Any]:
-        """Give the ledger, as `GET /_stand_in/ledger` does."""
-        return self.current_ledger.as_json()
+        """Return what was requested and billed since the last reset.
 
-    def script(self, *faults: str | Mapping[str, object], **options: object) -> None:
-        """Queue faults, each a name or a rule, as `POST /_stand_in/faults` does; `options` are added to every rule.
-
-        `stand_in.script("rate_limit_exceeded", times=2, match={"model": "gpt-image-2"})`. Raises `ScriptError`.
+        `requests`; `billed`: pictures, counted when they are complete, before the response; `usd`; `downloads`,
+        `downloads_with_authorization`; `by_prompt`: requests and billed by `prompt_key`; `recent`: the last 100
+        requests (`Entry`); `last_picture_sha256`. It holds no prompt.
         """
-        given = [{"fault": fault} if isinstance(fault, str) else fault for fault in faults] or [{}]
-        self.faults.add([read_rule({**rule, **options}) for rule in given])
-
-    def accept_keys(self, keys: Collection[str]) -> None:
-        """Accept exactly these API keys."""
-        self.accepted_keys = frozenset(keys)
-
-    def reset(self) -> None:
-        """Forget ledger, faults and keys, and take back every setting, as `DELETE /_stand_in` does."""
-        for name, value in self._at_first.items():
-            setattr(self, name, value)
-        self.current_ledger = Ledger()
-        self.faults = Script()
-        self.accept_keys({self.api_key})
-        with self._lock:
-            self._offers.clear()
-
-    def models(self) -> dict[str, Model]:
-        """Give every model by name, the retired ones too, with the dates that hold here."""
-        models = dict(MODELS)
-        if self.dall_e_3:
-            models["dall-e-3"] = replace(models["dall-e-3"], shutdown=None)
-        for name, shutdown in self.shutdown_dates.items():
-            models[name] = replace(models[name], shutdown=shutdown)
-        return models
-
-    def current_date(self) -> date:
-        """Give the day by which models are retired."""
-        return self.today or datetime.now(UTC).date()
-
-    def sleep(self, seconds: float) -> None:
-        """Wait. Raises ConnectionAbortedError when the server stops meanwhile, which ends the request."""
-        if seconds and self._stopping.wait(seconds):
-            raise ConnectionAbortedError
-
-    def offer(self, picture_id: str, picture: bytes, fault: Fault) -> None:
-        """Put a picture behind a URL. The last hundred or so are kept."""
-        with self._lock:
-            self._offers[picture_id] = Offer(picture, fault.download, fault.downloads)
-            if len(self._offers) > KEPT_PICTURES:
-                self._offers.popitem(last=False)
-
-    def fetch(self, picture_id: str) -> tuple[bytes, Fault | None] | None:
-        """Give the picture behind a URL and the fault that strikes this download; None for an unknown picture."""
-        with self._lock:
-            offer = self._offers.get(picture_id)
-            if offer is None:
-                return None
-            if offer.left is None:
-                return offer.picture, offer.fault
-            offer.left -= 1
-            return offer.picture, offer.fault if offer.left >= 0 else None
+        return self.current_ledger.to_dict()
 
 
-SETTINGS = ("latency", "picture_bytes", "dall_e_3", "shutdown_dates", "today")
+class _Handler(WSGIRequestHandler):
+    """A connection without log lines, closed as soon as its request has ended."""
+
+    def log(self, type: str, message: str, *args: object) -> None:  # noqa: A002 - werkzeug's name
+        pass
+
+    def connection_dropped(self, error: BaseException, environ: WSGIEnvironment | None = None) -> None:  # noqa: ARG002
+        self.close_connection = True
