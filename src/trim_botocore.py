@@ -1,7 +1,7 @@
-"""`python trim_botocore.py botocore/data`: leave the data of what the functions call, and of nothing else.
+"""`python trim_botocore.py botocore/data`: keep only the data of the operations that the functions call.
 
-botocore ships descriptions of 400 services, 25 MB. To make one client it reads the list of every service's endpoints,
-1.2 MB, and each operation and each shape that its service has.
+botocore ships the descriptions of 400 services, 25 MB. Before it makes a client, it reads the endpoints of all
+services (1.2 MB) and each operation and shape of the client's service.
 """
 
 import gzip
@@ -13,17 +13,26 @@ from pathlib import Path
 from typing import Any
 
 OPERATIONS = {
-    "s3": ("GetObject", "HeadBucket", "HeadObject", "PutObject"),
+    "s3": (
+        "AbortMultipartUpload",
+        "CompleteMultipartUpload",
+        "CreateMultipartUpload",
+        "GetObject",
+        "HeadBucket",
+        "HeadObject",
+        "PutObject",
+        "UploadPart",
+    ),
     "secretsmanager": ("GetSecretValue",),
     "stepfunctions": ("DescribeExecution", "StartExecution"),
 }
-"""HeadBucket is botocore's own way to find a bucket's region."""
+"""botocore itself calls HeadBucket to find a bucket's region."""
 ENDPOINTS = {"s3", "secretsmanager", "states"}
-"""The same services, by the names that the list of endpoints has for them."""
+"""The same services, with the names that endpoints.json uses."""
 
 
 def main(data: Path) -> None:
-    """Trim botocore's data directory. Fails where botocore no longer has what is to be left."""
+    """Trim botocore's data directory. Fails if botocore lacks a service, an operation or an endpoint named above."""
     for directory in data.iterdir():
         if directory.is_dir() and directory.name not in OPERATIONS:
             shutil.rmtree(directory)
@@ -44,20 +53,20 @@ def main(data: Path) -> None:
 
 
 def trimmed(model: Mapping[str, Any], operations: Sequence[str]) -> dict[str, Any]:
-    """Return a service's description with these operations and the shapes that they lead to, without its prose."""
-    kept = {name: _without_prose(model["operations"][name]) for name in operations}
+    """Return a service's description, without its documentation, with these operations and the shapes that they use."""
+    kept = {name: _without_documentation(model["operations"][name]) for name in operations}
     shapes: dict[str, Any] = {}
     names = list(_shapes_of(kept))
     while names:
         name = names.pop()
         if name not in shapes:
-            shapes[name] = _without_prose(model["shapes"][name])
+            shapes[name] = _without_documentation(model["shapes"][name])
             names += _shapes_of(shapes[name])
     return {**model, "operations": kept, "shapes": dict(sorted(shapes.items())), "documentation": ""}
 
 
 def _shapes_of(value: object) -> Iterator[str]:
-    """Yield the names of the shapes that a part of a description refers to."""
+    """Yield the names of the shapes to which a part of a description refers."""
     if isinstance(value, dict):
         if isinstance(value.get("shape"), str):
             yield value["shape"]
@@ -68,15 +77,15 @@ def _shapes_of(value: object) -> Iterator[str]:
             yield from _shapes_of(part)
 
 
-def _without_prose(value: object) -> Any:  # noqa: ANN401  # JSON
-    """Return a part of a description without its documentation (a member of that name would be no text)."""
+def _without_documentation(value: object) -> Any:  # noqa: ANN401  # JSON
+    """Return a part of a description without its documentation. A member named so is not text, and stays."""
     if isinstance(value, dict):
         return {
-            name: _without_prose(part)
+            name: _without_documentation(part)
             for name, part in value.items()
             if not (name == "documentation" and isinstance(part, str))
         }
-    return [_without_prose(part) for part in value] if isinstance(value, list) else value
+    return [_without_documentation(part) for part in value] if isinstance(value, list) else value
 
 
 def _write(path: Path, document: object) -> None:

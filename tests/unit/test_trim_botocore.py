@@ -1,0 +1,50 @@
+"""The artifact keeps the data of the AWS operations that the code calls, and of no other operation."""
+
+import ast
+from pathlib import Path
+
+import pytest
+from botocore import xform_name
+from botocore.session import Session
+
+from trim_botocore import OPERATIONS, trimmed
+
+SOURCES = Path(__file__).parents[2] / "src/generate_image"
+CALLED_BY_BOTOCORE = {"HeadBucket"}
+
+
+@pytest.mark.parametrize("service", OPERATIONS)
+def test_artifact_keeps_exactly_the_called_operations(service: str) -> None:
+    trees = [ast.parse(path.read_text("utf-8")) for path in SOURCES.rglob("*.py")]
+    attributes = {node.attr for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    operations = Session().get_service_model(service).operation_names
+
+    called = {operation for operation in operations if xform_name(operation) in attributes}
+
+    assert set(OPERATIONS[service]) - CALLED_BY_BOTOCORE == called
+
+
+def test_trimmed_model_keeps_the_shapes_of_its_operations() -> None:
+    model = {
+        "metadata": {"apiVersion": "1"},
+        "documentation": "long",
+        "operations": {
+            "Get": {"input": {"shape": "Input"}, "documentation": "long"},
+            "Delete": {"input": {"shape": "Other"}},
+        },
+        "shapes": {
+            "Input": {"type": "structure", "members": {"documentation": {"shape": "Text", "documentation": "long"}}},
+            "Other": {"type": "string"},
+            "Text": {"type": "string"},
+        },
+    }
+
+    assert trimmed(model, ["Get"]) == {
+        "metadata": {"apiVersion": "1"},
+        "documentation": "",
+        "operations": {"Get": {"input": {"shape": "Input"}}},
+        "shapes": {
+            "Input": {"type": "structure", "members": {"documentation": {"shape": "Text"}}},
+            "Text": {"type": "string"},
+        },
+    }
