@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from io import BytesIO
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 from uuid import uuid4
 
 from generate_image.aws.links import Link, Links
@@ -25,10 +25,12 @@ from generate_image.event import ImageRequest, image_id, request_hash
 from generate_image.lease import Leases
 from generate_image.log import Log
 from generate_image.picture import HEAD_BYTES, StoredPicture, object_key, picture_type
-from generate_image.provider.download import Downloader
-from generate_image.provider.images_api import ImagesApi, Purchase
 from generate_image.record import Record, Status
 from generate_image.settings import Settings
+
+if TYPE_CHECKING:  # the API function imports this module for ``answer``, and loads no HTTP library
+    from generate_image.provider.download import Downloader
+    from generate_image.provider.images_api import ImagesApi, Purchase
 
 STORING_SECONDS = 20.0
 """The part of an invocation's time that is reserved for storing a bought picture and saving its record."""
@@ -44,8 +46,8 @@ class Generation:
     deadline: Deadline
     credentials: CredentialsStore
     leases: Leases
-    images: ImagesApi
-    downloader: Downloader
+    images: "ImagesApi"
+    downloader: "Downloader"
     pictures: PictureStore
     links: Links
     log: Log
@@ -98,7 +100,7 @@ class Generation:
             return self._store(bought, BytesIO(purchase.content), replacing=record)
         return self._download_and_store(self.leases.save(bought, replacing=record), credentials)
 
-    def _buy(self, request: ImageRequest, credentials: Credentials) -> Purchase:
+    def _buy(self, request: ImageRequest, credentials: Credentials) -> "Purchase":
         try:
             try:
                 return self.images.buy(request.prompt, credentials)

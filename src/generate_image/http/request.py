@@ -1,0 +1,210 @@
+"""An HTTP request from API Gateway's event, and the image request in its body.
+
+https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html (version 2.0)
+"""
+
+import base64
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple, NoReturn
+from urllib.request import parse_http_list
+
+from generate_image.errors import (
+    ForbiddenError,
+    InvalidRequestError,
+    RequestTooLargeError,
+    UnsupportedMediaTypeError,
+)
+from generate_image.event import (
+    ANSWER_OVERHEAD_BYTES,
+    STEP_FUNCTIONS_ANSWER_BYTES,
+    ImageRequest,
+    image_id,
+    parse_event,
+    request_hash,
+)
+from generate_image.settings import Settings
+
+LONGEST_BODY_BYTES = STEP_FUNCTIONS_ANSWER_BYTES - ANSWER_OVERHEAD_BYTES
+"""The state machine's input and output can hold no more."""
+LONGEST_ESCAPED_BYTES = 6 * LONGEST_BODY_BYTES
+"""The size of such a body if every character is written as an escape."""
+LONGEST_WAIT_SECONDS = 25
+"""Leaves a cold start and the response within API Gateway's 30 seconds."""
+JSON_TYPE = re.compile(r'application/json(\s*;\s*charset\s*=\s*"?utf-8"?)?\s*;?', re.IGNORECASE)
+
+
+class HttpRequest(NamedTuple):
+    """A request.
+
+    route: API Gateway's route key. parameters: of the path, decoded. headers: by name in lower case. authorizer: the
+    result of API Gateway's authorizer. request_id: API Gateway's.
+    """
+
+    route: str
+    path: str
+    parameters: Mapping[str, str]
+    headers: Mapping[str, str]
+    authorizer: Mapping[str, Any]
+    request_id: str
+    body: str
+    body_is_base64: bool
+
+    @classmethod
+    def from_event(cls, event: Mapping[str, Any]) -> "HttpRequest":
+        """Return the request of an event, version 2.0. Raises KeyError for another event."""
+        context = event["requestContext"]
+        return cls(
+            route=event["routeKey"],
+            path=event["rawPath"],
+            parameters=event.get("pathParameters") or {},
+            headers={name.lower(): value for name, value in (event.get("headers") or {}).items()},
+            authorizer=context.get("authorizer") or {},
+            request_id=context["requestId"],
+            body=event.get("body") or "",
+            body_is_base64=bool(event.get("isBase64Encoded")),
+        )
+
+    def json_object(self) -> dict[str, Any]:
+        """Return the body. Raises UnsupportedMediaTypeError, RequestTooLargeError and InvalidRequestError."""
+        if not JSON_TYPE.fullmatch(self.headers.get("content-type", "").strip()):
+            raise UnsupportedMediaTypeError("The body must be JSON in UTF-8: send Content-Type: application/json.")
+        try:
+            content = base64.b64decode(self.body, validate=True) if self.body_is_base64 else self.body.encode()
+        except ValueError:
+            raise _invalid("body", "must be JSON in UTF-8") from None
+        if len(content) > LONGEST_ESCAPED_BYTES:
+            raise _too_large(len(content))
+        body = _parse_json(content)
+        if not isinstance(body, dict):
+            raise _invalid("body", "must be a JSON object")
+        return body
+
+
+class Preferences(NamedTuple):
+    """The ``Prefer`` header. wait: seconds. applied: the value of ``Preference-Applied``, or empty."""
+
+    wait: int
+    applied: str
+
+
+class CreateRequest(NamedTuple):
+    """A request for a picture.
+
+    event_json: the module's event, as the state machine's input. passed_through: the part that the answer repeats.
+    """
+
+    client_id: str
+    image_id: str
+    request_hash: str
+    event_json: str
+    passed_through: Mapping[str, Any]
+
+
+class CreateRequestReader:
+    """Reads the module's event from a request's path, headers and body."""
+
+    def __init__(self, settings: Settings, *, longest_prompt: int) -> None:
+        """longest_prompt: in characters."""
+        self._settings = settings
+        self._longest_prompt = longest_prompt
+
+    def read(self, request: HttpRequest, client_id: str) -> CreateRequest:
+        """Return a client's request for a picture.
+
+        Raises InvalidRequestError, ForbiddenError, UnsupportedMediaTypeError and RequestTooLargeError.
+        """
+        event = _event(request, client_id)
+        checked = self._check(event)
+        return CreateRequest(
+            client_id=client_id,
+            image_id=image_id(checked, self._settings),
+            request_hash=request_hash(checked, self._settings),
+            event_json=_event_json(event, checked.prompt),
+            passed_through=checked.passed_through,
+        )
+
+    def hash_of(self, event: Mapping[str, Any]) -> str:
+        """Return the request hash of an execution's event. Raises InvalidRequestError."""
+        return request_hash(self._check(event), self._settings)
+
+    def _check(self, event: Mapping[str, Any]) -> ImageRequest:
+        return parse_event(event, default_key="", longest_prompt=self._longest_prompt)
+
+
+def parse_prefer(header: str) -> Preferences:
+    """Return the preferences of a ``Prefer`` header (RFC 7240).
+
+    Unknown and malformed preferences, and repetitions, are ignored. A longer wait than LONGEST_WAIT_SECONDS is
+    shortened. Raises InvalidRequestError if ``wait`` is not a whole number: the caller relies on it.
+    """
+    given: dict[str, str] = {}
+    for preference in parse_http_list(header):
+        name, _, value = preference.partition(";")[0].partition("=")
+        given.setdefault(name.strip().lower(), value.strip())
+    wait = LONGEST_WAIT_SECONDS
+    applied = []
+    if "respond-async" in given:
+        wait = 0
+        applied.append("respond-async")
+    if "wait" in given:
+        number = re.fullmatch(r'("?)([0-9]{1,10})\1', given["wait"])
+        if number is None:
+            raise _invalid("Prefer", "wait must be a whole number of seconds, such as: wait=10")
+        wait = min(int(number[2]), LONGEST_WAIT_SECONDS)
+        applied.append(f"wait={wait}")
+    return Preferences(wait, ", ".join(applied))
+
+
+def _event(request: HttpRequest, client_id: str) -> dict[str, Any]:
+    body = request.json_object()
+    named = body.get("client_id")
+    is_name = isinstance(named, str | int) and not isinstance(named, bool)
+    if named is not None and not (is_name and str(named) == client_id):
+        raise ForbiddenError("The client_id of the body is not the client in the path. Omit it.")
+    header_key = request.headers.get("idempotency-key")
+    if header_key is not None and not header_key.isascii():
+        problem = "must be ASCII in the Idempotency-Key header; send it in the body as idempotency_key instead"
+        raise _invalid("idempotency_key", problem)
+    keys = [key for key in (header_key, body.get("idempotency_key")) if key is not None]
+    if any(key != keys[0] for key in keys):
+        raise _invalid("idempotency_key", "must be the same in the Idempotency-Key header and in the body")
+    return {**body, "client_id": client_id, "idempotency_key": keys[0] if keys else request.request_id}
+
+
+def _event_json(event: Mapping[str, Any], prompt: str) -> str:
+    try:
+        text = json.dumps(event, ensure_ascii=False, allow_nan=False)
+        size = len(text.encode()) + len(prompt.encode())  # the answer contains the prompt once more
+    except ValueError:
+        raise _invalid("body", "must have no lone surrogates, and no number that is too large for a float") from None
+    if size > LONGEST_BODY_BYTES:
+        raise _too_large(size)
+    return text
+
+
+def _parse_json(content: bytes) -> object:
+    try:
+        return json.loads(content.decode(), parse_constant=_refuse_constant)
+    except UnicodeDecodeError:
+        raise _invalid("body", "must be JSON in UTF-8") from None
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        raise _invalid("body", f"must be JSON: {error.msg} at {place}") from None
+    except ValueError:  # an integer of more than 4,300 digits
+        raise _invalid("body", "must not contain NaN, Infinity or a number with thousands of digits") from None
+    except RecursionError:
+        raise _invalid("body", "is nested too deeply") from None
+
+
+def _refuse_constant(constant: str) -> NoReturn:
+    raise ValueError(constant)  # NaN and Infinity: Python reads them, JSON does not have them
+
+
+def _invalid(field: str, problem: str) -> InvalidRequestError:
+    return InvalidRequestError.listing([{"field": field, "problem": problem}])
+
+
+def _too_large(size: int) -> RequestTooLargeError:
+    return RequestTooLargeError(f"The request has {size} bytes; the state machine accepts {LONGEST_BODY_BYTES}.")

@@ -1,0 +1,129 @@
+"""The status of a picture, from its record and, where the record alone does not decide, from its execution.
+
+It writes nothing. Only the generate function changes a record.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from generate_image.aws.executions import Execution, Executions
+from generate_image.aws.records import RecordStore
+from generate_image.errors import DownloadError, GenerateImageError
+from generate_image.lease import Bought, Failed, FindStored, Free, InProgress, State, Stored, Unknown, state_of
+from generate_image.record import Record, Status
+
+QUEUED = "queued"
+"""The progress of a picture of which nothing was bought yet. Later, it is the record's status."""
+
+
+class Ready(NamedTuple):
+    """The picture is in S3."""
+
+    record: Record
+
+
+class Pending(NamedTuple):
+    """A purchase is in progress. progress: ``queued``, ``started`` or ``generated``."""
+
+    progress: str
+
+
+class Ended(NamedTuple):
+    """The last attempt ended in an error."""
+
+    error: GenerateImageError
+
+
+PictureStatus = Ready | Pending | Ended | None
+"""None: the client has no such picture."""
+
+
+class Snapshot(NamedTuple):
+    """The record, its state, and the execution where the record alone does not decide."""
+
+    record: Record | None
+    state: State
+    execution: Execution | None = None
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether the record alone decides the status."""
+        return isinstance(self.state, Stored | Failed | InProgress)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a purchase is in progress."""
+        return isinstance(self.state, InProgress) or (self.execution is not None and self.execution.is_running)
+
+    @property
+    def is_recorded_unknown(self) -> bool:
+        """Whether the record says that the outcome is unknown, so that another execution would find nothing new."""
+        return isinstance(self.state, Unknown) and self.record is not None and self.record.status is Status.FAILED
+
+    def status(self) -> PictureStatus:
+        """Return the status that callers see."""
+        if isinstance(self.state, Stored):
+            return Ready(self.state.record)
+        if self.is_running:
+            return Pending(_progress(self.state))
+        error = self.state.record.error if isinstance(self.state, Failed | Unknown) else self._failure()
+        return Ended(error) if error else None
+
+    def _failure(self) -> GenerateImageError | None:
+        """Return the error of the last execution, for a picture that is not stored."""
+        failure = self.execution.failure() if self.execution else None
+        if isinstance(self.state, Bought):
+            return failure or DownloadError(
+                "The picture was bought and not downloaded yet. Retry with the same idempotency key: that buys nothing."
+            )
+        is_old = (
+            self.record is not None
+            and self.record.status is Status.STORED  # and its picture's lifetime is over
+            and self.execution is not None
+            and self.execution.started_at <= self.record.lease_until
+        )
+        return None if is_old else failure
+
+
+class StatusReader:
+    """Reads records and executions."""
+
+    def __init__(
+        self, records: RecordStore, find_stored: FindStored, executions: Executions, *, clock: Callable[[], float]
+    ) -> None:
+        """clock: seconds since the epoch."""
+        self._records = records
+        self._find_stored = find_stored
+        self._executions = executions
+        self._clock = clock
+
+    def read_record(self, client_id: str, image_id: str) -> Snapshot:
+        """Return a snapshot without an execution. Raises StorageError and ConfigurationError."""
+        record = self._records.read(client_id, image_id)
+        return Snapshot(record, state_of(record, self._clock(), self._find_stored))
+
+    def read(self, client_id: str, image_id: str, first: Snapshot | None = None) -> Snapshot:
+        """Return a snapshot with the last execution, if needed. first: what ``read_record`` returned just now.
+
+        Raises StorageError, StepFunctionsError and ConfigurationError.
+        """
+        snapshot = first or self.read_record(client_id, image_id)
+        while not snapshot.is_decided:
+            execution = self._executions.latest(client_id, image_id)
+            if execution is None or execution.is_running:
+                return snapshot._replace(execution=execution)
+            again = self.read_record(client_id, image_id)
+            if _etag(again) == _etag(snapshot):
+                return again._replace(execution=execution)
+            snapshot = again  # the execution ended between the two reads
+        return snapshot
+
+
+def _progress(state: State) -> str:
+    if isinstance(state, Free):
+        return QUEUED
+    return Status.GENERATED if state.record.status is Status.GENERATED else Status.STARTED
+
+
+def _etag(snapshot: Snapshot) -> str:
+    return snapshot.record.etag if snapshot.record else ""
