@@ -1,1 +1,1 @@
-"""The provider's HTTP API, which is OpenAI's Images API, and the only importer of requests and urllib3."""
+"""The provider's HTTP API. Only this package imports requests and urllib3."""

@@ -1,0 +1,173 @@
+"""HTTP requests to the provider, and the proof whether a purchase was sent.
+
+The API has no idempotency key: a request that is sent twice is billed twice. So a failed purchase is one of two things.
+Either no byte of it was sent, and a retry is safe; or some of it was sent, and its outcome is unknown.
+"""
+
+import io
+import re
+from collections.abc import Mapping
+from threading import Lock
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from urllib.parse import urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
+from urllib3.exceptions import HTTPError
+
+from generate_image.credentials import Credentials
+from generate_image.errors import OutcomeUnknownError, ProviderResponseError, ProviderUnavailableError
+from generate_image.picture import LARGEST_BYTES
+from generate_image.provider.time_limit import Remaining, limit_time, time_left
+
+if TYPE_CHECKING:
+    from urllib3.connectionpool import HTTPConnectionPool
+
+USER_AGENT = "generate-image/2.0"
+CONNECT_SECONDS = 5.0
+CHUNK_BYTES = 256 * 1024
+LARGEST_RESPONSE_BYTES = LARGEST_BYTES * 4 // 3 + 512 * 1024
+"""The largest picture in base64, and a prompt of 32,000 characters in JSON escapes beside it."""
+
+NO_RESPONSE = (OSError, HTTPError, ValueError)
+"""Raised by ``request`` if no complete response came. ``requests.RequestException`` is an OSError."""
+
+
+class ProviderResponse(NamedTuple):
+    """A complete response of any status. request_id: the provider's ``x-request-id``, for its support."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes | bytearray
+    request_id: str | None
+
+    @property
+    def is_success(self) -> bool:
+        """True for a 2xx."""
+        return 200 <= self.status < 300  # noqa: PLR2004  # RFC 9110, 15.3
+
+
+def post(url: str, credentials: Credentials, content: bytes, remaining: Remaining) -> ProviderResponse:
+    """Send JSON once and return the response. remaining: until the purchase must have ended.
+
+    Raises ProviderUnavailableError if nothing was sent, OutcomeUnknownError if it was and no complete response came,
+    and ProviderResponseError if the response is larger than any picture.
+    """
+    body = _Body(content)
+    try:
+        return request("POST", url, credentials, remaining, body=body)
+    except NO_RESPONSE as error:
+        name = type(error).__name__
+        if body.cancel_if_unsent():
+            raise ProviderUnavailableError(
+                f"No connection to {urlsplit(url).netloc} could be made ({name}); nothing was bought. Try again later."
+            ) from error
+        raise OutcomeUnknownError(
+            f"The request was sent and no response came ({name}): the picture may have been billed. "
+            "Only a new idempotency key buys another."
+        ) from error
+
+
+def request(
+    method: str, url: str, credentials: Credentials, remaining: Remaining, *, body: "_Body | None" = None
+) -> ProviderResponse:
+    """Send a request on a connection of its own, and follow no redirect. Raises one of ``NO_RESPONSE``.
+
+    A connection from the last invocation may have died while the environment was frozen. A request that is lost on it
+    cannot be distinguished from one that was billed.
+    """
+    headers = {"User-Agent": USER_AGENT, "Connection": "close"}
+    if body:
+        headers["Content-Type"] = "application/json"
+    seconds = time_left(remaining)
+    with requests.Session() as session:
+        for scheme in ("https://", "http://"):
+            session.mount(scheme, _Adapter(remaining))
+        with session.request(
+            method,
+            url,
+            data=body,
+            headers=headers,
+            auth=_Authorization(credentials),
+            timeout=(min(CONNECT_SECONDS, seconds), seconds),
+            allow_redirects=False,
+            stream=True,
+        ) as response:
+            request_id = request_id_in(response.headers)
+            content = _read(response, request_id)
+            return ProviderResponse(response.status_code, response.headers, content, request_id)
+
+
+def request_id_in(headers: Mapping[str, str]) -> str | None:
+    """Return ``x-request-id`` if a log line and S3 metadata can hold it."""
+    value = headers.get("x-request-id", "")
+    return value if re.fullmatch(r"[\w.-]{1,128}", value, re.ASCII) else None
+
+
+def _read(response: requests.Response, request_id: str | None) -> bytearray:
+    content = bytearray()
+    for chunk in response.iter_content(CHUNK_BYTES):
+        content += chunk
+        if len(content) > LARGEST_RESPONSE_BYTES:
+            raise ProviderResponseError(
+                f"The provider's response has more than {LARGEST_RESPONSE_BYTES} bytes: no picture is that large. "
+                "It may have been billed.",
+                provider_request_id=request_id,
+            )
+    return content
+
+
+class _Body(io.BytesIO):
+    """A request body that knows whether the provider can have seen a byte of it.
+
+    The HTTP library reads the body only after the connection and the TLS handshake are complete. Its exceptions do not
+    say this reliably: a timeout in the handshake looks like one after the request.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(content)
+        self._lock = Lock()
+        self._sent = False
+        self._cancelled = False
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        with self._lock:
+            if self._cancelled:
+                raise requests.ConnectionError("The request was cancelled before it was sent.")
+            self._sent = True
+        return super().read(size)
+
+    def cancel_if_unsent(self) -> bool:
+        """Make sure that the body is never sent, if it was not. Return False if it was."""
+        with self._lock:
+            self._cancelled = not self._sent
+            return self._cancelled
+
+
+class _Authorization(AuthBase):
+    """The key, as requests' ``auth``, because requests lets a ``.netrc`` file replace a plain header."""
+
+    def __init__(self, credentials: Credentials) -> None:
+        self._credentials = credentials
+
+    def __call__(self, prepared: requests.PreparedRequest) -> requests.PreparedRequest:
+        prepared.headers["Authorization"] = f"Bearer {self._credentials.api_key}"
+        if self._credentials.organization:
+            prepared.headers["OpenAI-Organization"] = self._credentials.organization
+        if self._credentials.project:
+            prepared.headers["OpenAI-Project"] = self._credentials.project
+        return prepared
+
+
+class _Adapter(HTTPAdapter):
+    """Opens connections with a time limit."""
+
+    def __init__(self, remaining: Remaining) -> None:
+        self._remaining = remaining
+        super().__init__()
+
+    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> "HTTPConnectionPool":  # noqa: ANN401
+        pool = cast("HTTPConnectionPool", super().get_connection_with_tls_context(*args, **kwargs))
+        limit_time(pool, self._remaining)
+        return pool
