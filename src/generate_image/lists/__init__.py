@@ -1,0 +1,1 @@
+"""The list of a batch: its formats, and the events that are made of it."""
