@@ -1,16 +1,26 @@
-"""The account and the provider that tests share: real servers on this machine, emptied for each test."""
+"""The account and the provider that tests share: real servers on this machine, emptied for each test.
 
-from collections.abc import Iterator
+The imports are inside the fixtures, because unit tests need none of these servers.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import pytest
 
-from local.account import Account, local_account
-from local.openai_stand_in import StandIn
-from tests.module import Module
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from local.account import Account
+    from local.openai_stand_in import StandIn
+    from tests.module import Module
 
 
 @pytest.fixture(scope="session")
 def running_account() -> Iterator[Account]:
+    from local.account import local_account  # noqa: PLC0415
+
     with local_account() as account:
         yield account
 
@@ -25,6 +35,8 @@ def account(running_account: Account) -> Account:
 
 @pytest.fixture(scope="session")
 def running_stand_in() -> Iterator[StandIn]:
+    from local.openai_stand_in import StandIn  # noqa: PLC0415
+
     with StandIn() as stand_in:
         yield stand_in
 
@@ -37,10 +49,12 @@ def stand_in(running_stand_in: StandIn) -> StandIn:
 
 @pytest.fixture
 def module(account: Account, stand_in: StandIn, caplog: pytest.LogCaptureFixture) -> Iterator[Module]:
-    """The module with the shared credential; what was logged is searched for keys and prompts when the test is over.
+    """The generate function with a shared credential. After the test, no key and no prompt may be in any log.
 
-    By anybody: Lambda keeps what libraries log too, from warnings on.
+    Lambda also keeps the warnings of libraries, so those are searched too.
     """
+    from tests.module import Module  # noqa: PLC0415
+
     account.create_secret({"apiKey": stand_in.api_key})
     module = Module(account, stand_in)
     yield module

@@ -47,18 +47,21 @@ class Clients:
     @cached_property
     def s3(self) -> "S3Client":
         """Amazon S3."""
-        return self._client("s3")
+        client: S3Client = self._client("s3")
+        return client
 
     @cached_property
     def secrets_manager(self) -> "SecretsManagerClient":
         """AWS Secrets Manager."""
-        return self._client("secretsmanager")
+        client: SecretsManagerClient = self._client("secretsmanager")
+        return client
 
     @cached_property
     def step_functions(self) -> "SFNClient":
         """AWS Step Functions."""
-        return self._client("stepfunctions")
+        client: SFNClient = self._client("stepfunctions")
+        return client
 
     def _client(self, service: Any) -> Any:  # noqa: ANN401  # boto3's overloads name each service
-        make: Any = self._session.client if self._session else boto3.client
+        make = self._session.client if self._session else boto3.client
         return make(service, config=self._config, endpoint_url=self._endpoint)

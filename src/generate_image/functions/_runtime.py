@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from generate_image.aws.clients import READ_SECONDS, Clients
 from generate_image.deadline import Deadline
 from generate_image.errors import GenerateImageError, InternalError
+from generate_image.functions import DEFAULT_THRESHOLDS
 from generate_image.log import Log
 from generate_image.settings import Settings
 
@@ -113,7 +114,7 @@ def entry_point(
         serve = build(environment)
         # The objects of a cold start live as long as the environment, so the collector need not look at them again.
         gc.freeze()
-        gc.enable()
+        gc.set_threshold(*DEFAULT_THRESHOLDS)
         return serve, environment
 
     def handler(event: Any, context: LambdaContext) -> Any:  # noqa: ANN401  # JSON

@@ -1,7 +1,7 @@
 """The generate function: the module's event in, its answer or a named error out."""
 
 import random
-from typing import Any
+from typing import Any, NamedTuple
 
 from generate_image.aws.links import links_for
 from generate_image.aws.pictures import PictureStore
@@ -16,17 +16,30 @@ from generate_image.provider.images_api import SHORTEST_PURCHASE_SECONDS, Images
 from generate_image.provider.models import longest_prompt
 
 
+class Parts(NamedTuple):
+    """The classes of the function. A proof replaces one to break a rule on purpose."""
+
+    records: type[RecordStore] = RecordStore
+    pictures: type[PictureStore] = PictureStore
+    leases: type[Leases] = Leases
+    images: type[ImagesApi] = ImagesApi
+
+
+PARTS = Parts()
+
+
 def build(
     environment: Environment,
     *,
+    parts: Parts = PARTS,
     storing_seconds: float = STORING_SECONDS,
     shortest_purchase_seconds: float = SHORTEST_PURCHASE_SECONDS,
 ) -> Serve:
     """Return the function. storing_seconds, shortest_purchase_seconds: see generation.py and images_api.py."""
     settings, deadline, clients = environment.settings, environment.deadline, environment.clients
     clock, sleep = environment.clock, environment.sleep
-    pictures = PictureStore(clients.s3, settings.image_bucket, settings.picture_retention_days, deadline, sleep=sleep)
-    records = RecordStore(clients.s3, settings.image_bucket, sleep=sleep)
+    pictures = parts.pictures(clients.s3, settings.image_bucket, settings.picture_retention_days, deadline, sleep=sleep)
+    records = parts.records(clients.s3, settings.image_bucket, sleep=sleep)
     generation = Generation(
         settings=settings,
         deadline=deadline,
@@ -36,8 +49,8 @@ def build(
             clock=clock,
             allows_local_hosts=settings.allows_local_hosts,
         ),
-        leases=Leases(records, pictures, environment.log, deadline, settings.when_outcome_unknown),
-        images=ImagesApi(
+        leases=parts.leases(records, pictures, environment.log, deadline, settings.when_outcome_unknown),
+        images=parts.images(
             settings,
             deadline,
             clock=clock,

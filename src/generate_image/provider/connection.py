@@ -64,7 +64,7 @@ def post(url: str, credentials: Credentials, content: bytes, remaining: Remainin
                 f"No connection to {urlsplit(url).netloc} could be made ({name}); nothing was bought. Try again later."
             ) from error
         raise OutcomeUnknownError(
-            f"The request was sent and no response came ({name}): the picture may have been billed. "
+            f"The request was sent and no response came ({name}): the picture may be billed. "
             "Only a new idempotency key buys another."
         ) from error
 
@@ -112,7 +112,7 @@ def _read(response: requests.Response, request_id: str | None) -> bytearray:
         if len(content) > LARGEST_RESPONSE_BYTES:
             raise ProviderResponseError(
                 f"The provider's response has more than {LARGEST_RESPONSE_BYTES} bytes: no picture is that large. "
-                "It may have been billed.",
+                "It may be billed.",
                 provider_request_id=request_id,
             )
     return content

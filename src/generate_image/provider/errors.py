@@ -63,8 +63,8 @@ def to_error(response: ProviderResponse, *, model: str, now: float) -> GenerateI
         )
     if not BAD_REQUEST <= status < INTERNAL_SERVER_ERROR or status == REQUEST_TIMEOUT:
         return OutcomeUnknownError(
-            f"The request was sent and a gateway may have answered it (HTTP {status}): the picture may have been "
-            "billed. Only a new idempotency key buys another.",
+            f"The request was sent and a gateway may have responded (HTTP {status}): the picture may be billed. Only a "
+            "new idempotency key buys another.",
             **details,
         )
     return _refusal(response, error, model, now)

@@ -127,7 +127,7 @@ class ImagesApi:
         images = read_response(response.content)
         if images is None:
             raise ProviderResponseError(
-                "The provider's response contains no picture. It may have been billed.",
+                "The provider's response contains no picture. It may be billed.",
                 provider_request_id=response.request_id,
             )
         cost = cost_usd(model, images.usage)

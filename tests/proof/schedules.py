@@ -1,18 +1,20 @@
-"""Every way in which one request and its replays can be disturbed once or twice, and what must hold in each.
+"""Every schedule of one or two faults in one request and its replays, and the promises that must hold in each.
 
-A schedule is one request, served and replayed three times: at once (its first call may still be at work), and twice
-when its time is over. Faults strike the first run and the first two replays; nothing strikes the last.
+A schedule is one request with three replays: one at once (the first invocation may still run), and two after the lease
+has expired. Faults strike the first run and the first two replays. The last replay is undisturbed.
 """
 
+import random
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from generate_image.errors import BY_CODE, DownloadError, OutcomeUnknownError
-from tests.bought_once.faults import KINDS, Fault, KilledError, Kind
-from tests.bought_once.provider import CountingProvider
-from tests.bought_once.world import Change, End, World
+from generate_image.errors import ERRORS_BY_CODE, DownloadError, InternalError, OutcomeUnknownError
+from generate_image.functions.generate_image import PARTS, Parts
+from tests.proof.faults import KINDS, Fault, KilledError, Kind
+from tests.proof.provider import CountingProvider
+from tests.proof.world import End, World
 
 REPLAYS = 3
 DISTURBED = 3
@@ -25,10 +27,10 @@ def run(
     *,
     by_url: bool,
     environ: dict[str, str] | None = None,
-    change: Change | None = None,
+    parts: Parts = PARTS,
 ) -> World:
-    """Serve one request, and replay it, while these faults strike."""
-    world = World(provider, faults, by_url=by_url, environ=environ or {}, change=change)
+    """Serve one request and replay it under these faults."""
+    world = World(provider, faults, by_url=by_url, environ=environ or {}, parts=parts)
     world.invoke()
     world.invoke()
     for _ in range(REPLAYS - 1):
@@ -37,7 +39,7 @@ def run(
 
 
 def violations(world: World) -> list[str]:
-    """Return what of the promise did not hold; nothing, where all of it did."""
+    """Return the broken promises of a schedule."""
     last = world.ends[-1]
     found = []
     if not world.faults and not world.ends[0].answer:
@@ -63,15 +65,21 @@ def _problems(end: End, world: World) -> Iterator[str]:
         yield "went on after its death"
     if end.died != isinstance(end.error, KilledError):
         yield f"died is {end.died}, and what came out is {end.error!r}"
-    if end.error and not end.died and type(end.error) is not BY_CODE.get(type(end.error).__name__):
-        yield f"ended in {end.error!r}, which has no name"
+    is_named = type(end.error) is ERRORS_BY_CODE.get(type(end.error).__name__) and not isinstance(
+        end.error, InternalError
+    )
+    if end.error and not end.died and not is_named:
+        yield f"ended in {end.error!r}, which is no error of the contract"
     if end.answer:
         key = end.answer["_meta_"]["key"]
         if world.pictures().get(key) not in world.provider.billed:
             yield "the answer leads to no picture that was bought"
-    if not end.late or set(end.faults) - {Kind.GONE}:
-        return
-    # Nobody is at work any more and nothing passing strikes: what is true must be found out and told, for good.
+    if end.late and not set(end.faults) - {Kind.GONE}:
+        yield from _problems_at_rest(end)
+
+
+def _problems_at_rest(end: End) -> Iterator[str]:
+    """Yield the broken promises where no other invocation runs and no fault strikes: the outcome must be saved."""
     if end.was_stored and not end.answer:
         yield f"the picture was in S3, and was not found: {end.error!r}"
     gone = isinstance(end.error, DownloadError) and Kind.GONE in end.faults
@@ -82,7 +90,7 @@ def _problems(end: End, world: World) -> Iterator[str]:
 
 
 def _lasting(answer: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what of an answer stays the same on every replay."""
+    """Return the part of an answer that every replay repeats."""
     data = {name: value for name, value in answer["data"].items() if name not in {"imageUrl", "urlPath"}}
     fresh = {"url_expires_at", "replayed"}
     meta = {name: value for name, value in answer["_meta_"].items() if name not in fresh}
@@ -91,7 +99,7 @@ def _lasting(answer: Mapping[str, Any]) -> dict[str, Any]:
 
 @dataclass
 class Report:
-    """What came of many schedules. ends: how often the last replay ended in what."""
+    """The result of many schedules. ends: the number of schedules by the end of their last replay."""
 
     schedules: int = 0
     ends: Counter[str] = field(default_factory=Counter)
@@ -101,35 +109,42 @@ class Report:
         self.schedules += 1
         last = world.ends[-1]
         self.ends["picture" if last.answer else type(last.error).__name__] += 1
-        told = "; ".join(f"{fault.invocation}.{fault.position} {fault.kind}" for fault in world.faults)
-        self.violations += [f"[{told}] {violation}" for violation in violations(world)]
+        faults = "; ".join(f"{fault.invocation}.{fault.position} {fault.kind}" for fault in world.faults)
+        self.violations += [f"[{faults}] {violation}" for violation in violations(world)]
 
 
 def check(
     provider: CountingProvider,
     *,
     by_url: bool,
-    pairs: bool = True,
+    sample: int | None = None,
     environ: dict[str, str] | None = None,
-    change: Change | None = None,
+    parts: Parts = PARTS,
 ) -> Report:
-    """Run every schedule with one fault, and with a second one after it."""
+    """Run every schedule with one fault, and pairs of faults.
+
+    sample: the number of pairs to draw, with a fixed seed; None for all pairs, 0 for none.
+    """
 
     def ran(*faults: Fault) -> World:
-        world = run(provider, faults, by_url=by_url, environ=environ, change=change)
+        world = run(provider, faults, by_url=by_url, environ=environ, parts=parts)
         report.add(world)
         return world
 
     report = Report()
+    pairs = []
     for first in following(ran(), None):
         world = ran(first)
-        for second in following(world, first) if pairs else ():
-            ran(first, second)
+        pairs += [(first, second) for second in following(world, first)]
+    if sample is not None:
+        pairs = random.Random(sample).sample(pairs, sample)
+    for pair in pairs:
+        ran(*pair)
     return report
 
 
 def following(world: World, after: Fault | None) -> Iterator[Fault]:
-    """Return every fault that can strike a call that was made in this world after ``after``."""
+    """Yield every fault that can strike a call of this world after ``after``."""
     for invocation, end in enumerate(world.ends[:DISTURBED]):
         for position, name in enumerate(end.calls):
             here = (invocation, position)

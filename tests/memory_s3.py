@@ -1,6 +1,6 @@
-"""S3 in memory, as far as the module uses it: fast enough for thousands of schedules.
+"""S3 in memory: the calls that the module makes, fast enough for thousands of schedules.
 
-test_memory_s3.py holds it to moto's answers, call by call.
+tests/account/test_memory_s3.py compares it with moto, call by call.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,7 +10,9 @@ from hashlib import md5
 from io import BytesIO
 from typing import IO, Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ReadTimeoutError
+
+from tests.proof.faults import Kind
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,19 @@ class StoredObject:
     @property
     def etag(self) -> str:
         return f'"{md5(self.body).hexdigest()}"'
+
+
+class Clock:
+    """A clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.now = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def pass_by(self, seconds: float) -> None:
+        self.now += seconds
 
 
 class MemoryS3:
@@ -62,7 +77,7 @@ class MemoryS3:
         return self._head(self._found(Key, "404", "HeadObject"))
 
     def generate_presigned_url(self, _: str, Params: Mapping[str, str], ExpiresIn: int) -> str:  # noqa: N803
-        """Return something with a link's fields: it is signed by no one and opens nothing."""
+        """Return a URL with the fields of a presigned link. It has no signature."""
         signed = self._now().strftime("%Y%m%dT%H%M%SZ")
         return f"https://s3/{Params['Bucket']}/{Params['Key']}?X-Amz-Date={signed}&X-Amz-Expires={ExpiresIn}"
 
@@ -84,8 +99,41 @@ class MemoryS3:
 
 
 def client_error(code: str, status: int, operation: str) -> ClientError:
-    """Return what boto3 raises for an error that the service answers with."""
+    """Return boto3's exception for an error response."""
     return ClientError(
-        {"Error": {"Code": code, "Message": "told by the fake"}, "ResponseMetadata": {"HTTPStatusCode": status}},  # type: ignore[typeddict-item]  # the fields that are read
+        {"Error": {"Code": code, "Message": "from the fake"}, "ResponseMetadata": {"HTTPStatusCode": status}},  # type: ignore[typeddict-item]  # the fields that are read
         operation,
     )
+
+
+class ScriptedS3(MemoryS3):
+    """S3 whose next calls meet the faults in ``writes`` and ``reads``. After these, every call succeeds."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        super().__init__(clock)
+        self.writes: list[Kind | None] = []
+        self.reads: list[Kind] = []
+        self.puts = 0
+
+    def put_object(self, **parameters: Any) -> dict[str, Any]:  # noqa: ANN401  # boto3's
+        self.puts += 1
+        kind = self.writes.pop(0) if self.writes else None
+        if kind in ERRORS:
+            raise client_error(*ERRORS[kind], "PutObject")
+        response = super().put_object(**parameters)
+        if kind is Kind.LOST:
+            raise ReadTimeoutError(endpoint_url="https://s3")
+        return response
+
+    def get_object(self, **parameters: Any) -> dict[str, Any]:  # noqa: ANN401  # boto3's
+        if self.reads:
+            self.reads.pop(0)
+            raise ReadTimeoutError(endpoint_url="https://s3")
+        return super().get_object(**parameters)
+
+
+ERRORS = {
+    Kind.CONFLICT: ("ConditionalRequestConflict", 409),
+    Kind.ERROR: ("InternalError", 500),
+    Kind.DENIED: ("AccessDenied", 403),
+}

@@ -1,11 +1,11 @@
-"""What can happen to an outward call, and to which calls it can happen."""
+"""The faults of an outward call, and the calls that each fault can strike."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class Kind(StrEnum):
-    """How a call ends. "Takes effect" is said of the world, whatever the caller is told."""
+    """The end of a call. "Takes effect" describes the service, not the response."""
 
     REFUSED = "cannot be made"
     ERROR = "answered with the service's error"
@@ -13,7 +13,7 @@ class Kind(StrEnum):
     DENIED = "answered with 403"
     DOWN = "fails, and so does every later call of this invocation to the service"
     LOST = "takes effect, and the answer is lost"
-    LATE = "takes effect after the invocation's end, having told nothing"
+    LATE = "takes effect after the invocation's end, without a response"
     OUT_OF_TIME = "takes effect, and uses up the invocation's time"
     DIES_BEFORE = "the function dies before it takes effect"
     DIES_AFTER = "the function dies after it took effect"
@@ -50,15 +50,15 @@ KINDS: dict[str, tuple[Kind, ...]] = {
     ),
     "GET": (Kind.ERROR, Kind.CLOSED, Kind.TRUNCATED, Kind.GONE, Kind.OUT_OF_TIME, Kind.DIES_BEFORE),
 }
-"""By the call's name. "put_object if" has a condition; GET fetches the picture from its URL.
+"""By the call's name. "put_object if" has a condition; GET downloads the picture from its URL.
 
-A read has no effect, so to lose its answer, or to die after it, is for the world the same as that it was never made.
+A read has no effect, so a lost response and a death after it are the same for the service as no call.
 """
 
 
 @dataclass(frozen=True, order=True)
 class Fault:
-    """What happens to the call at ``position`` (from 0) of an invocation (0: the first run; then its replays)."""
+    """The fault of the call at ``position`` (from 0) of an invocation (0: the first run; then its replays)."""
 
     invocation: int
     position: int
@@ -66,4 +66,4 @@ class Fault:
 
 
 class KilledError(BaseException):
-    """The function died here. Nothing of the module may catch it."""
+    """The function died here. The module must not catch it."""

@@ -1,6 +1,6 @@
-"""A provider that does two things, over real connections: it counts what it bills, and it fails as it is told.
+"""A provider over real connections that counts its bills and fails as a script says.
 
-The stand-in draws and checks; this one answers in well under a millisecond, which thousands of schedules need.
+The stand-in draws and checks. This provider responds in well under a millisecond, which thousands of schedules need.
 """
 
 import base64
@@ -10,17 +10,17 @@ from collections.abc import Callable
 from threading import Thread
 from typing import Self
 
-from tests.bought_once.faults import Kind
+from tests.proof.faults import Kind
 
 PICTURE = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
 USAGE = {"input_tokens": 9, "output_tokens": 439, "total_tokens": 448}
 
 Script = Callable[[str], Kind | None]
-"""Told of each request (POST or GET) as it arrives; says what happens to it."""
+"""Takes the method of a request (POST or GET) and returns its fault."""
 
 
 class CountingProvider:
-    """Listens on loopback, one connection at a time. ``refusing_url`` is one where nobody listens."""
+    """Listens on loopback, one connection at a time. ``refusing_url`` leads to a closed port."""
 
     def __init__(self, listener: socket.socket | None = None) -> None:
         self._listener = listener or socket.create_server(("127.0.0.1", 0))
@@ -57,7 +57,7 @@ class CountingProvider:
             with connection:
                 try:
                     self._answer(connection)
-                except ConnectionError:  # the caller hung up, which is its right
+                except ConnectionError:  # the caller closed the connection
                     continue
 
     def _answer(self, connection: socket.socket) -> None:

@@ -1,8 +1,7 @@
-"""A whole world for one request: S3, Secrets Manager, a provider and a clock, in which every outward call can fail.
+"""S3, Secrets Manager, a provider and a clock for one request. Every outward call can fail.
 
-The module runs unchanged against it. Each call that the module makes to the world is recorded, and meets the fault
-that was planned for its place. A death is a death of the function, seen from the world: from there on, nothing that
-the function does has any effect.
+The module runs unchanged in this world. The world lists each outward call and applies the fault planned for it. A death
+ends the function as seen from outside: no later call of it has an effect.
 """
 
 import json
@@ -10,59 +9,42 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConnectionError, ReadTimeoutError
 
-from generate_image.handler import Handler, told
+from generate_image.functions import generate_image
+from generate_image.functions._runtime import AwsClients, Environment, Serve, with_boundary
+from generate_image.functions.generate_image import PARTS, Parts
+from generate_image.log import Log
 from generate_image.settings import Settings
-from generate_image.telemetry import Telemetry
-from local.account import BUCKET, CREDENTIALS_ID, CREDENTIALS_PREFIX, NAMESPACE
 from local.lambda_context import LocalContext
-from tests.bought_once.faults import Fault, KilledError, Kind
-from tests.bought_once.memory_s3 import MemoryS3, client_error
+from tests.memory_s3 import Clock, MemoryS3, client_error
+from tests.proof.faults import Fault, KilledError, Kind
 
 if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
-    from mypy_boto3_secretsmanager import SecretsManagerClient
-
-    from tests.bought_once.provider import CountingProvider
+    from tests.proof.provider import CountingProvider
 
 INVOCATION_SECONDS = 60.0
 LATER_SECONDS = 600.0
-"""More than an invocation and the skew of two clocks: whoever held the record is certainly gone."""
+"""More than an invocation and the skew of two clocks: every lease has expired."""
 EVENT = {
     "client_id": 1,
     "nextModule": "next",
-    "config": {"credentials_id": CREDENTIALS_ID},
+    "config": {"credentials_id": "credencial-openai"},
     "data": {"prompt_image": "a lighthouse", "kept": [1, None]},
     "idempotency_key": "one request",
 }
 
-Change = Callable[[Handler], None]
-"""Changes a handler before it serves: how a test breaks the protocol on purpose."""
-
-
-class Clock:
-    """Time that passes when it is told to."""
-
-    def __init__(self) -> None:
-        self.now = 1_800_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-    def pass_by(self, seconds: float) -> None:
-        self.now += seconds
-
 
 @dataclass(frozen=True)
 class End:
-    """How an invocation ended: in an answer, in an error, or in neither (it died). faults: what it met.
+    """The end of an invocation: an answer, an error, or neither if the function died. faults: the faults that struck.
 
-    calls: the names of its outward calls. died: whether the function was killed; went_on: whether it then called again.
-    late: whether the record's holder was certainly gone when it began. was_stored: whether the picture was in S3 then.
-    status: the record's, afterwards.
+    calls: the names of its outward calls. died: whether the function was killed. went_on: whether it then made a call.
+    late: whether the lease had expired before it started. was_stored: whether the picture was in S3 before it started.
+    status: of the record, afterwards.
     """
 
     answer: Mapping[str, Any] | None
@@ -82,13 +64,13 @@ class End:
 
 @dataclass
 class World:
-    """One request's world. faults: what is to happen. by_url: whether the model is dall-e-3."""
+    """The world of one request. by_url: whether the model is dall-e-3. parts: the classes of the function."""
 
     provider: "CountingProvider"
     faults: Sequence[Fault] = ()
     by_url: bool = False
     environ: dict[str, str] = field(default_factory=dict)
-    change: Change | None = None
+    parts: Parts = PARTS
 
     def __post_init__(self) -> None:
         self.clock = Clock()
@@ -101,11 +83,11 @@ class World:
     def _begin(self) -> None:
         self.calls: list[str] = []
         self._met: list[Kind] = [Kind.GONE] if self._gone else []
-        self._dead = self._told_to_die = self._went_on = self._s3_down = False
+        self._dead = self._death_raised = self._went_on = self._s3_down = False
         self._late: list[Callable[[], object]] = []
 
     def invoke(self, *, late: bool = False) -> End:
-        """Serve the request in an environment of its own. late: long after the one before."""
+        """Serve the request in a new environment. late: after the last lease has expired."""
         if late:
             self.clock.pass_by(LATER_SECONDS)
         self._begin()
@@ -113,27 +95,24 @@ class World:
         was_stored = bool(self.pictures())
         unreachable = any(fault.kind is Kind.UNREACHABLE for fault in self._mine())
         environ = {
-            "IMAGE_BUCKET": BUCKET,
-            "IMAGE_NAMESPACE": NAMESPACE,
-            "CREDENTIALS_PREFIX": CREDENTIALS_PREFIX,
+            "IMAGE_BUCKET": "bucket",
+            "IMAGE_NAMESPACE": "6f1c8a52-3f0e-4d0a-9a0b-5a5b1e0c7d11",
             "IMAGE_MODELS": "dall-e-3" if self.by_url else "gpt-image-2.6-flare",
             "OPENAI_BASE_URL": self.provider.refusing_url if unreachable else self.provider.base_url,
         } | self.environ
-        handler = Handler(
-            Settings.from_mapping(environ),
-            cast("S3Client", _FaultyS3(self)),
-            cast("SecretsManagerClient", _FaultySecrets(self)),
-            TELEMETRY,
+        environment = Environment(
+            settings=Settings.from_mapping(environ),
+            log=LOG,
+            clients=cast("AwsClients", SimpleNamespace(s3=_FaultyS3(self), secrets_manager=_FaultySecrets(self))),
             clock=self.clock,
             sleep=self.clock.pass_by,
         )
-        if self.change:
-            self.change(handler)
+        function = with_boundary(generate_image.build(environment, parts=self.parts), environment)
         if unreachable:
             self._met.append(Kind.UNREACHABLE)
-        answer, error = self._outcome(handler)
+        answer, error = self._outcome(function)
         for write in self._late:
-            with suppress(ClientError):  # a condition may not hold by now; nobody is there to be told
+            with suppress(ClientError):  # the condition may fail by now
                 write()
         end = End(
             answer=answer,
@@ -149,12 +128,12 @@ class World:
         self.ends.append(end)
         return end
 
-    def _outcome(self, handler: Handler) -> tuple[dict[str, Any] | None, BaseException | None]:
+    def _outcome(self, function: Serve) -> tuple[dict[str, Any] | None, BaseException | None]:
         context = LocalContext(INVOCATION_SECONDS, f"request {len(self.ends)}")
         try:
             with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):  # noqa: PTH123  # the metrics
-                answer = told(TELEMETRY, context, lambda: handler.serve(json.loads(json.dumps(EVENT)), context))
-        except BaseException as error:  # noqa: BLE001  # whatever comes out is what is judged
+                answer = function(json.loads(json.dumps(EVENT)), context)
+        except BaseException as error:  # noqa: BLE001  # the test judges every exception
             return None, error
         return answer, None
 
@@ -162,7 +141,7 @@ class World:
         return [fault for fault in self.faults if fault.invocation == len(self.ends)]
 
     def meet(self, name: str) -> Kind | None:
-        """Record an outward call, and return what happens to it."""
+        """List an outward call and return its fault."""
         if self._dead:
             return Kind.DIES_BEFORE
         position = len(self.calls)
@@ -184,10 +163,10 @@ class World:
         return kind
 
     def call(self, name: str, effect: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """Make a call to AWS: what happens to it, happens."""
-        self._went_on |= self._told_to_die
+        """Make a call to AWS under its fault."""
+        self._went_on |= self._death_raised
         kind = self.meet(name)
-        self._told_to_die |= self._dead
+        self._death_raised |= self._dead
         if kind in {Kind.REFUSED, Kind.DOWN}:
             raise EndpointConnectionError(endpoint_url="https://aws")
         if kind in ANSWERS:
@@ -209,7 +188,7 @@ class World:
         return response
 
     def pictures(self) -> dict[str, bytes]:
-        """Return the pictures in S3, by key."""
+        """Return the pictures in S3 by key."""
         return {key: found.body for key, found in self.storage.objects.items() if not key.endswith(".json")}
 
     def record_status(self) -> str | None:
@@ -223,7 +202,7 @@ ANSWERS = {
     Kind.CONFLICT: ("ConditionalRequestConflict", 409),
     Kind.DENIED: ("AccessDenied", 403),
 }
-TELEMETRY = Telemetry(open(os.devnull, "w"), service="every-schedule")  # noqa: PTH123, SIM115  # as long as the process
+LOG = Log("schedules", open(os.devnull, "w"))  # noqa: PTH123, SIM115  # as long as the process
 
 
 class _FaultyS3:

@@ -1,4 +1,4 @@
-"""The fake is believed because it answers as moto does: the same calls, one after the other, on both."""
+"""The fake S3 returns the responses of moto: both get the same calls."""
 
 import time
 from collections.abc import Callable
@@ -7,9 +7,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from generate_image.handler import AWS_CONFIG
 from local.account import BUCKET, Account
-from tests.bought_once.memory_s3 import MemoryS3
+from tests.memory_s3 import MemoryS3
 
 JSON = {"Bucket": BUCKET, "Key": "record.json", "ContentType": "application/json"}
 PNG = {"Bucket": BUCKET, "Key": "picture.png", "ContentType": "image/png"}
@@ -24,15 +23,15 @@ def with_etag(client: Any, key: str, **parameters: Any) -> dict[str, Any]:  # no
 
 
 CALLS: dict[str, Call] = {
-    "get what is not there": lambda s3: s3.get_object(Bucket=BUCKET, Key="record.json"),
-    "head what is not there": lambda s3: s3.head_object(Bucket=BUCKET, Key="record.json"),
-    "replace what is not there": lambda s3: s3.put_object(**JSON, Body=FIRST, IfMatch='"0"'),
+    "get a missing object": lambda s3: s3.get_object(Bucket=BUCKET, Key="record.json"),
+    "head a missing object": lambda s3: s3.head_object(Bucket=BUCKET, Key="record.json"),
+    "replace a missing object": lambda s3: s3.put_object(**JSON, Body=FIRST, IfMatch='"0"'),
     "create": lambda s3: s3.put_object(**JSON, Body=FIRST, IfNoneMatch="*"),
     "create again": lambda s3: s3.put_object(**JSON, Body=SECOND, IfNoneMatch="*"),
     "get": lambda s3: s3.get_object(Bucket=BUCKET, Key="record.json"),
     "replace another version": lambda s3: s3.put_object(**JSON, Body=SECOND, IfMatch='"0"'),
     "replace this version": lambda s3: with_etag(s3, "record.json", **JSON, Body=SECOND),
-    "get what replaced it": lambda s3: s3.get_object(Bucket=BUCKET, Key="record.json"),
+    "get the new version": lambda s3: s3.get_object(Bucket=BUCKET, Key="record.json"),
     "put a file with metadata": lambda s3: s3.put_object(**PNG, Body=BytesIO(b"png"), Metadata={"request-hash": "f0"}),
     "put over it": lambda s3: s3.put_object(**PNG, Body=b"PNG", Metadata={"request-hash": "f1"}),
     "head": lambda s3: s3.head_object(Bucket=BUCKET, Key="picture.png"),
@@ -40,7 +39,7 @@ CALLS: dict[str, Call] = {
 }
 
 
-def answered(client: object, call: Call) -> dict[str, Any]:
+def response_to(client: object, call: Call) -> dict[str, Any]:
     try:
         response = call(client)
     except ClientError as error:
@@ -52,8 +51,8 @@ def answered(client: object, call: Call) -> dict[str, Any]:
     return known | ({"Body": response["Body"].read()} if "Body" in response else {})
 
 
-def test_the_fake_answers_as_moto_does(account: Account) -> None:
-    moto = account.session().client("s3", endpoint_url=account.endpoint, config=AWS_CONFIG)
+def test_memory_s3_responds_like_moto(account: Account) -> None:
+    moto = account.session().client("s3", endpoint_url=account.endpoint)
     fake = MemoryS3(time.time)
     for name, call in CALLS.items():
-        assert answered(fake, call) == answered(moto, call), name
+        assert response_to(fake, call) == response_to(moto, call), name

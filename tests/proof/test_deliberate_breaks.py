@@ -1,0 +1,137 @@
+"""Each rule of the protocol, broken on purpose, makes the schedules fail."""
+
+from collections.abc import Mapping
+from typing import IO
+
+import pytest
+
+from generate_image.aws.pictures import FoundPicture, PictureStore
+from generate_image.aws.records import RecordStore
+from generate_image.credentials import Credentials
+from generate_image.errors import GenerateImageError, OutcomeUnknownError, ProviderUnavailableError
+from generate_image.functions.generate_image import Parts
+from generate_image.lease import Leases
+from generate_image.picture import BoughtPicture, StoredPicture
+from generate_image.provider.images_api import ImagesApi, Purchase
+from generate_image.record import Record, Status
+from tests.proof.provider import CountingProvider
+from tests.proof.schedules import check
+
+
+class LeaseAfterPurchase(Leases):
+    """Reads the record, buys, and acquires the lease when the picture is bought."""
+
+    def acquire(self, new: Record) -> Record:
+        if self._records.read(new.client_id, new.image_id) is None:
+            return new
+        return super().acquire(new)
+
+    def save(self, record: Record, *, replacing: Record) -> Record:
+        if not replacing.etag:
+            replacing = self._records.write(replacing)
+        return super().save(record, replacing=replacing)
+
+
+class RetryWithoutResponse(ImagesApi):
+    """Sends the request again when no response arrived."""
+
+    def buy(self, prompt: str, credentials: Credentials) -> Purchase:
+        try:
+            return super().buy(prompt, credentials)
+        except OutcomeUnknownError:
+            return super().buy(prompt, credentials)
+
+
+class UnknownAsUnbilled(ImagesApi):
+    """Reports a lost response as a request that was not sent."""
+
+    def buy(self, prompt: str, credentials: Credentials) -> Purchase:
+        try:
+            return super().buy(prompt, credentials)
+        except OutcomeUnknownError as error:
+            raise ProviderUnavailableError("No response arrived.") from error
+
+
+class ReleaseUnknown(Leases):
+    """Releases the key after an unknown outcome."""
+
+    def fail(self, error: GenerateImageError, *, replacing: Record) -> None:
+        if isinstance(error, OutcomeUnknownError):
+            self.release(replacing)
+        else:
+            super().fail(error, replacing=replacing)
+
+
+class BuyAfterExpiry(Leases):
+    """Buys when another invocation's lease has expired."""
+
+    def _stored_or_free(self, record: Record | None, request_hash: str) -> Record | None:
+        try:
+            return super()._stored_or_free(record, request_hash)
+        except OutcomeUnknownError:
+            return None
+
+
+class FindNothing(PictureStore):
+    """Loses a picture whose record was not saved."""
+
+    def find(self, client_id: str, image_id: str, request_hash: str) -> FoundPicture | None:  # noqa: ARG002  # signature
+        return None
+
+
+class WriteWithoutCondition(RecordStore):
+    """Overwrites any record."""
+
+    def _put(self, record: Record, replacing: Record | None) -> str:  # noqa: ARG002  # signature
+        response = self._client.put_object(
+            Bucket=self._bucket, Key=record.key, Body=record.to_json(), ContentType="application/json"
+        )
+        return response["ETag"]
+
+
+class KeepNoUrl(Leases):
+    """Saves no record between the purchase and the download."""
+
+    def save(self, record: Record, *, replacing: Record) -> Record:
+        if record.status is Status.GENERATED:
+            return record._replace(etag=replacing.etag)
+        return super().save(record, replacing=replacing)
+
+
+class NeverExpire(Leases):
+    """Reports an expired lease and saves nothing."""
+
+    def fail(self, error: GenerateImageError, *, replacing: Record) -> None:
+        if replacing.lease_until > self._deadline.clock():
+            super().fail(error, replacing=replacing)
+
+
+class CatchDeath(PictureStore):
+    """Goes on after an exception that ends the function."""
+
+    def put(self, stored: StoredPicture, bought: BoughtPicture, request_hash: str, content: IO[bytes]) -> None:
+        try:
+            super().put(stored, bought, request_hash, content)
+        except BaseException:  # noqa: BLE001  # the fault
+            return
+
+
+BREAKS: Mapping[str, tuple[Parts, bool, str]] = {
+    "lease after purchase": (Parts(leases=LeaseAfterPurchase), False, "billed 2 times"),
+    "retry without a response": (Parts(images=RetryWithoutResponse), False, "billed 2 times"),
+    "unknown as unbilled": (Parts(images=UnknownAsUnbilled), False, "billed 2 times"),
+    "release unknown": (Parts(leases=ReleaseUnknown), False, "billed 2 times"),
+    "buy after expiry": (Parts(leases=BuyAfterExpiry), False, "billed 2 times"),
+    "write without a condition": (Parts(records=WriteWithoutCondition), False, "billed"),
+    "find nothing": (Parts(pictures=FindNothing), False, "was in S3, and was not found"),
+    "keep no URL": (Parts(leases=KeepNoUrl), True, "was known, and was lost"),
+    "never expire": (Parts(leases=NeverExpire), False, "the record is left started"),
+    "catch death": (Parts(pictures=CatchDeath), False, "went on after its death"),
+}
+
+
+@pytest.mark.parametrize("name", BREAKS)
+def test_broken_rule_is_detected(name: str, provider: CountingProvider) -> None:
+    parts, by_url, expected = BREAKS[name]
+    report = check(provider, by_url=by_url, sample=0, parts=parts)
+    assert [violation for violation in report.violations if expected in violation]
