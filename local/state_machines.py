@@ -1,46 +1,66 @@
-"""AWS Step Functions on this machine: moto's interpreter, with functions of ours behind its Lambda tasks.
+"""AWS Step Functions on this machine: moto's interpreter, with Python functions behind its Lambda tasks.
 
-    functions = {"GenerateImageFunction": lambda event, context: handler(event, context)}
-    with local_account() as account, StateMachines(account, functions) as machines:
-        substitutions = {"GenerateImageFunctionArn": function_arn("GenerateImageFunction")}
-        definition = Path("statemachines/generate_image.asl.yaml").read_text("utf-8")
-        arn = machines.create("generate-image", definition, substitutions)
+    with local_account() as account, StateMachines(account, {"GenerateImageFunction": function}) as machines:
+        arn = machines.create(GENERATE_IMAGE, definition_text(GENERATE_IMAGE), SUBSTITUTIONS)
         machines.client.start_execution(stateMachineArn=arn, name="order-4711", input=json.dumps(event))
 
 Any boto3 client of the account, in this process or another, can start and describe the executions. The definitions are
-those that the template deploys; what the interpreter lacks of AWS's is in `step_functions_gaps`. One may be open at a
-time: what is changed in moto is changed for the whole process.
+those that the template deploys; `step_functions_gaps` adds the features that moto lacks. It changes moto in the whole
+process, so only one may be open at a time.
 """
 
 import json
 import re
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
+from random import Random
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 import requests
 import yaml
 
-from local.account import REGION, Account
-from local.step_functions_gaps import Function, Gaps
+from local.account import BUCKET, REGION, Account
+from local.lambda_context import Function
+from local.step_functions_gaps import Gaps
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
 ACCOUNT_ID = "123456789012"
-ROLE = f"arn:aws:iam::{ACCOUNT_ID}:role/state-machine"  # moto looks at its form alone
+ROLE = f"arn:aws:iam::{ACCOUNT_ID}:role/state-machine"  # moto checks only its form
+DEFINITIONS = Path(__file__).parents[1] / "statemachines"
+GENERATE_IMAGE = "generate_image"
+GENERATE_IMAGES_BATCH = "generate_images_batch"
 
 
 def function_arn(name: str) -> str:
-    """Return the ARN of a function that ``StateMachines`` was given under this name."""
+    """Return the ARN of a function by its name in ``StateMachines``."""
     return f"arn:aws:lambda:{REGION}:{ACCOUNT_ID}:function:{name}"
 
 
-def definition_of(text: str, substitutions: Mapping[str, str]) -> dict[str, Any]:
-    """Return a definition with its ``${names}`` substituted, as CloudFormation does: in the text, before it is read.
+SUBSTITUTIONS = {
+    "Partition": "aws",
+    "GenerateImageFunctionArn": function_arn("GenerateImageFunction"),
+    "PrepareListFunctionArn": function_arn("PrepareListFunction"),
+    "CountResultsFunctionArn": function_arn("CountResultsFunction"),
+    "BucketName": BUCKET,
+    "Concurrency": "5",
+    "ToleratedFailurePercentage": "100",
+}
+"""The values of both definitions' ``${names}``; the two numbers are the template's defaults."""
 
-    Raises KeyError for a name that is not among the substitutions.
+
+def definition_text(name: str) -> str:
+    """Return the file of a definition."""
+    return (DEFINITIONS / f"{name}.asl.yaml").read_text("utf-8")
+
+
+def definition_of(text: str, substitutions: Mapping[str, str]) -> dict[str, Any]:
+    """Return a definition with its ``${names}`` substituted, in the text before it is parsed, as CloudFormation does.
+
+    Raises KeyError for a name without a substitution.
     """
     substituted = re.sub(r"\$\{(\w+)\}", lambda found: substitutions[found[1]], text)
     definition: dict[str, Any] = yaml.safe_load(substituted)
@@ -48,7 +68,7 @@ def definition_of(text: str, substitutions: Mapping[str, str]) -> dict[str, Any]
 
 
 class StateMachines:
-    """State machines in an account on this machine, for as long as the context lasts."""
+    """State machines in an account on this machine, until the context ends."""
 
     def __init__(
         self,
@@ -56,10 +76,11 @@ class StateMachines:
         functions: Mapping[str, Function],
         *,
         sleep: Callable[[float], None] = time.sleep,
+        random: Random | None = None,
     ) -> None:
-        """functions: what the Lambda tasks call, by name. sleep: how the machines wait before a retry."""
+        """functions: for the Lambda tasks, by name. sleep: waits before a retry. random: the jitter of the waits."""
         self._account = account
-        self._gaps = Gaps(account, functions, sleep)
+        self._gaps = Gaps(account, functions, sleep, random or Random())
         self.client: SFNClient = account.session().client("stepfunctions", endpoint_url=account.endpoint)
 
     def __enter__(self) -> Self:

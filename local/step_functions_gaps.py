@@ -1,9 +1,9 @@
-"""What moto's Step Functions lack of AWS's, filled in for as long as a `StateMachines` is open.
+"""The features of AWS Step Functions that moto lacks, added while a `StateMachines` is open.
 
-In moto 5.2: a Lambda task cannot call a Python function; its clients look for the server on one fixed port; a retry
-waits in real time; the reader of a Distributed Map knows no JSON Lines, its writer writes an empty manifest, a failed
-item never counts against what is tolerated, and a worker's recursion ends after about a thousand items. Only what the
-definitions of this project use is here. An export is written when a Map Run succeeds; AWS writes one when it fails too.
+In moto 5.2, a Lambda task cannot call a Python function; its clients expect the server on one fixed port; a retry waits
+in real time; a Distributed Map reads no JSON Lines and writes an empty manifest; a failed item never counts against the
+tolerated failures; and a worker's recursion ends after about a thousand items. Only features that this project's
+definitions use are here. An export is written if a Map Run succeeds; AWS writes one if it fails, too.
 
 https://docs.aws.amazon.com/step-functions/latest/dg/input-output-resultwriter.html
 """
@@ -15,6 +15,7 @@ import logging
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from random import Random
 from types import SimpleNamespace
 from typing import Any
 
@@ -23,7 +24,7 @@ from moto.stepfunctions.parser.api import ExecutionFailedEventDetails, HistoryEv
 from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import FailureEvent, FailureEventException
 from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name import StatesErrorName
 from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name_type import StatesErrorNameType
-from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
+from moto.stepfunctions.parser.asl.component.common.retry import jitter_strategy_decl, retrier_decl
 from moto.stepfunctions.parser.asl.component.state.exec.state_map.item_reader.eval import resource_eval_s3 as reader
 from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration.itemprocessor import (
     distributed_item_processor,
@@ -45,14 +46,13 @@ from moto.stepfunctions.parser.asl.eval.program_state import ProgramError
 from moto.stepfunctions.parser.asl.utils import boto_client
 
 from local.account import Account
-from local.lambda_context import LocalContext
+from local.lambda_context import Function, LocalContext
 
-Function = Callable[[Any, LocalContext], Any]
 LOG = logging.getLogger("moto.stepfunctions")
 
 
 class InvocationError(Exception):
-    """Raised by a function: Lambda itself fails. name: as Step Functions tells it, such as ``Sandbox.Timedout``."""
+    """A failure of Lambda itself, raised by a function. name: Step Functions' own, such as ``Sandbox.Timedout``."""
 
     def __init__(self, name: str, message: str = "") -> None:
         self.name = name
@@ -61,26 +61,31 @@ class InvocationError(Exception):
 
 @dataclass
 class Gaps:
-    """The changes to moto. account: where its own clients look. functions: by name. sleep: how a retry waits."""
+    """The changes to moto.
+
+    account: the target of moto's own clients. functions: by name. sleep: waits before a retry. random: its jitter.
+    """
 
     account: Account
     functions: Mapping[str, Function]
     sleep: Callable[[float], None]
+    random: Random
     _originals: list[tuple[Any, str, Any]] = field(default_factory=list)
 
     def fill(self) -> None:
         """Change moto."""
-        LOG.setLevel(logging.CRITICAL)  # it tells of every failed attempt, with all that it knows of the state
+        LOG.setLevel(logging.CRITICAL)  # moto logs each failed attempt with the whole state
         port = self.account.endpoint.rpartition(":")[2]
         self._replace(boto_client, "moto_server_port", lambda: port)
         self._replace(lambda_eval_utils, "_invoke_lambda_function", self._invoke)
         self._replace(retrier_decl, "time", SimpleNamespace(sleep=self.sleep))
+        self._replace(jitter_strategy_decl, "random", self.random)
         self._replace(distributed_item_processor, "DistributedItemProcessorWorker", MapRunWorker)
-        self._replace(reader.ResourceEvalS3, "_handle_get_object", staticmethod(_read_list))
+        self._replace(reader.ResourceEvalS3, "_handle_get_object", staticmethod(_read_items))
         self._replace(writer.ResourceEvalS3, "_handle_put_object", staticmethod(_write_results))
 
     def reopen(self) -> None:
-        """Take every change back."""
+        """Undo every change."""
         LOG.setLevel(logging.NOTSET)
         while self._originals:
             owner, name, original = self._originals.pop()
@@ -88,26 +93,20 @@ class Gaps:
 
     @staticmethod
     def rewrite(definition: Mapping[str, Any]) -> dict[str, Any]:
-        """Return a definition in the form that moto reads: what it has no words for is done by the changes above."""
-
-        def rewritten(value: Any) -> Any:  # noqa: ANN401  # a definition's values are of any type
-            if isinstance(value, list):
-                return [rewritten(item) for item in value]
-            if not isinstance(value, dict):
-                return value
-            kept = {name: rewritten(item) for name, item in value.items() if name != "WriterConfig"}
-            if kept.get("InputType") == "JSONL":
-                kept["InputType"] = "JSON"
-            return kept
-
-        return {name: rewritten(value) for name, value in definition.items()}
+        """Return a definition without the two fields that moto cannot parse. The changes above do their work."""
+        rewritten = copy.deepcopy(dict(definition))
+        for state in rewritten["States"].values():
+            if state["Type"] == "Map":
+                state["ItemReader"]["ReaderConfig"]["InputType"] = "JSON"
+                del state["ResultWriter"]["WriterConfig"]
+        return rewritten
 
     def _replace(self, owner: Any, name: str, replacement: Any) -> None:  # noqa: ANN401  # modules, classes, anything
         self._originals.append((owner, name, vars(owner)[name]))
         setattr(owner, name, replacement)
 
     def _invoke(self, parameters: Mapping[str, Any], region: str, state_credentials: object) -> dict[str, Any]:
-        """Answer as Lambda's Invoke does: an exception of the function becomes a payload."""
+        """Return the response of Lambda's Invoke. An exception of the function becomes a payload."""
         del region, state_credentials
         function = self.functions[parameters["FunctionName"].rpartition(":")[2]]
         client_context = json.loads(base64.b64decode(parameters.get("ClientContext", "e30=")))
@@ -115,7 +114,7 @@ class Gaps:
         context = LocalContext(answer_bytes=None if answer_bytes is None else int(answer_bytes))
         try:
             payload = function(json.loads(parameters["Payload"]), context)
-        except Exception as error:  # noqa: BLE001  # Lambda's runtime reports whatever a handler raises
+        except Exception as error:  # noqa: BLE001  # Lambda's runtime reports every exception of a handler
             failure = {
                 "errorMessage": str(error),
                 "errorType": error.name if isinstance(error, InvocationError) else type(error).__name__,
@@ -127,20 +126,14 @@ class Gaps:
 
 
 class MapRunWorker(DistributedItemProcessorWorker):
-    """One of the workers of a Map Run, which keeps what became of each item and stops when too many failed."""
-
-    _input: Any
-
-    def _eval_input(self, env_frame: Environment) -> None:
-        super()._eval_input(env_frame)
-        self._input = copy.deepcopy(env_frame.states.get_input())
+    """A worker of a Map Run that keeps the result of each item and stops after too many failures."""
 
     def _eval_job(self, env: Environment, job: Job) -> None:
         super()._eval_job(env, job)
         record = self._map_run_record
         execution = {
             "ExecutionArn": f"{record.map_state_machine_arn.replace('stateMachine', 'execution')}:{job.job_index}",
-            "Input": json.dumps(self._input, ensure_ascii=False),
+            "Input": json.dumps(job.job_input, ensure_ascii=False),
             "Name": str(job.job_index),
             "StateMachineArn": record.map_state_machine_arn,
         }
@@ -158,12 +151,12 @@ class MapRunWorker(DistributedItemProcessorWorker):
 
     def _too_many_failed(self) -> bool:
         record = self._map_run_record
-        items = self._job_pool._jobs_number  # noqa: SLF001  # nothing public tells it
+        items = self._job_pool._jobs_number  # noqa: SLF001  # there is no public name
         share = record.tolerated_failure_percentage * items / 100
         return bool(record.item_counter.failed.get() > max(record.tolerated_failure_count, share))
 
     def _eval_pool(self, job: Job | None, worker_frame: Environment) -> None:
-        """Work through the pool; moto calls itself for every next job."""
+        """Work through the pool in a loop. moto's own method calls itself for each job."""
         while job is not None:
             frame = worker_frame.open_inner_frame()
             self._eval_job(frame, job)
@@ -177,13 +170,13 @@ class MapRunWorker(DistributedItemProcessorWorker):
 
 
 def _results_of(record: MapRunRecord) -> list[dict[str, Any]]:
-    """Return what became of the items of a Map Run so far; it is kept on moto's own record of it."""
+    """Return the results of a Map Run so far. They are an attribute of moto's own record of it."""
     results: list[dict[str, Any]] = vars(record).setdefault("results", [])
     return results
 
 
 def _failure(env: Environment, kind: StatesErrorNameType, cause: str) -> FailureEventException:
-    """Return what ends a Map Run under one of Step Functions' own names."""
+    """Return an exception that ends a Map Run with one of Step Functions' own errors."""
     name = StatesErrorName(typ=kind)
     details = ExecutionFailedEventDetails(error=name.error_name, cause=cause)
     return FailureEventException(
@@ -196,28 +189,25 @@ def _failure(env: Environment, kind: StatesErrorNameType, cause: str) -> Failure
     )
 
 
-def _read_list(env: Environment, resource_runtime_part: object, state_credentials: object) -> None:
-    """Read a list; JSON Lines become the JSON array that moto reads."""
+def _read_items(env: Environment, resource_runtime_part: object, state_credentials: object) -> None:
+    """Read JSON Lines as the JSON array that moto expects."""
     del state_credentials
     parameters = env.stack.pop()
-    key = parameters["Key"]
     try:
-        content = _s3(resource_runtime_part).get_object(**parameters)["Body"].read().decode()
-        if key.endswith(".jsonl"):
-            content = json.dumps([json.loads(line) for line in content.splitlines() if line.strip()])
-        elif key.endswith(".json"):
-            json.loads(content)
+        lines = _s3(resource_runtime_part).get_object(**parameters)["Body"].iter_lines()
+        content = b"[" + b",".join(lines) + b"]"
+        json.loads(content)
     except (ClientError, ValueError) as error:
-        cause = f"The list {key} could not be read: {error}"
+        cause = f"The items {parameters['Key']} cannot be read: {error}"
         raise _failure(env, StatesErrorNameType.StatesItemReaderFailed, cause) from error
-    env.stack.append(content)
+    env.stack.append(content.decode())
 
 
 def _write_results(env: Environment, resource_runtime_part: object, state_credentials: object) -> None:
-    """Write a Map Run's results in JSON Lines, a file for each status, and the manifest that names them."""
+    """Write a Map Run's results as JSON Lines, one file for each status, and their manifest."""
     del state_credentials
     parameters = env.stack.pop()
-    env.stack.pop()  # the outputs, which the files hold
+    env.stack.pop()  # the outputs, which are in the files
     s3 = _s3(resource_runtime_part)
     record = env.map_run_record_pool_manager.get_all()[-1]
     folder = f"{parameters['Prefix'].rstrip('/')}/{record.map_run_arn.rpartition(':')[2]}"
@@ -236,5 +226,5 @@ def _write_results(env: Environment, resource_runtime_part: object, state_creden
     env.stack.append({"MapRunArn": record.map_run_arn, "ResultWriterDetails": details})
 
 
-def _s3(resource_runtime_part: Any) -> Any:  # noqa: ANN401  # moto's own, which have no types
+def _s3(resource_runtime_part: Any) -> Any:  # noqa: ANN401  # moto's own type has no annotations
     return boto_client.boto_client_for(region=resource_runtime_part.region, service="s3")
