@@ -1,24 +1,29 @@
-"""The artifact as `make build` makes it, and as `sam deploy` uploads it."""
+"""The artifact as `make build` makes it, and the package that `sam deploy` makes of it."""
 
+import fcntl
 import hashlib
 import os
-import platform
 import subprocess
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from shutil import rmtree
 
 import pytest
+import yaml
 
-ROOT = Path(__file__).parents[2]
-ARCHITECTURE = "arm64" if platform.machine() in {"aarch64", "arm64"} else "x86_64"
-"""This machine's own: the only one whose artifact runs here."""
-FUNCTION = "GenerateImageFunction"
+from local.emulator import ARCHITECTURE, ROOT
+
+BUILDS = ROOT / ".aws-sam/tests"
 
 
 def make(target: str, *, checkout: Path = ROOT, umask: int = -1, **environ: str) -> None:
-    """Make a target, or fail with what make said."""
+    """Make a target. Skips the test without Python 3.13, and fails it with make's message."""
+    if subprocess.run(
+        ["make", "--silent", "-C", ROOT / "src", "python313"], capture_output=True, check=False
+    ).returncode:
+        pytest.skip("Python 3.13 is missing: `make build` needs it")
     made = subprocess.run(
         ["make", "--silent", target],
         cwd=checkout,
@@ -32,14 +37,23 @@ def make(target: str, *, checkout: Path = ROOT, umask: int = -1, **environ: str)
         pytest.fail(f"make {target}: {made.stderr.strip()}", pytrace=False)
 
 
+@contextmanager
+def locked(name: str) -> Iterator[None]:
+    """Keep other processes out: pytest's workers share the checkout."""
+    BUILDS.mkdir(parents=True, exist_ok=True)
+    with (BUILDS / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def build(architecture: str = ARCHITECTURE) -> Path:
-    """Return the artifact's directory, built again only when something that it is made of has changed."""
-    builds = ROOT / ".aws-sam/tests" / architecture
-    directory = builds / _digest_of_sources()
-    if not (directory / "template.yaml").exists():  # SAM writes it last
-        rmtree(builds, ignore_errors=True)
-        make("build", BUILD=str(directory), ARCHITECTURE=architecture)
-    return directory / FUNCTION
+    """Return the directory with the artifact of each function. It is built again only after a change of its sources."""
+    with locked(architecture):
+        directory = BUILDS / architecture / _digest_of_sources()
+        if not (directory / "template.yaml").exists():  # SAM writes it last
+            rmtree(BUILDS / architecture, ignore_errors=True)
+            make("build", BUILD=str(directory), ARCHITECTURE=architecture)
+    return directory
 
 
 def _digest_of_sources() -> str:
@@ -48,6 +62,24 @@ def _digest_of_sources() -> str:
     for path in sorted([*sources, ROOT / "Makefile", ROOT / "template.yaml"]):
         digest.update(f"{path.relative_to(ROOT)} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
     return digest.hexdigest()[:16]
+
+
+class _TemplateLoader(yaml.SafeLoader):
+    """Ignores CloudFormation's functions."""
+
+
+_TemplateLoader.add_multi_constructor("!", lambda *_: None)
+
+
+def handlers() -> Mapping[str, str]:
+    """Return the handler of each function in the template."""
+    with (ROOT / "template.yaml").open("rb") as template:
+        resources = yaml.load(template, _TemplateLoader)["Resources"]
+    return {
+        name: resource["Properties"]["Handler"]
+        for name, resource in resources.items()
+        if isinstance(resource, dict) and resource["Type"] == "AWS::Serverless::Function"
+    }
 
 
 _ZIP = """
@@ -61,13 +93,13 @@ with zip_folder(sys.argv[1], make_zip_with_lambda_permissions) as (path, digest)
 
 
 def package(artifact: Path, into: Path) -> str:
-    """Zip an artifact with the code that `sam deploy` zips with; return the digest that names what it uploads."""
+    """Zip an artifact with the code of `sam deploy`; return the digest that names the upload."""
     command: list[str | Path] = [ROOT / ".venv-sam/bin/python", "-c", _ZIP, artifact, into]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def entries(package: Path) -> Mapping[str, tuple[bytes, object, int]]:
-    """Return what a package holds: content, date and mode of each file."""
+    """Return content, date and mode of each file in a package."""
     with zipfile.ZipFile(package) as archive:
         return {
             entry.filename: (archive.read(entry), entry.date_time, entry.external_attr) for entry in archive.infolist()

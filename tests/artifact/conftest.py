@@ -7,22 +7,22 @@ from pathlib import Path
 import pytest
 
 from local.account import Account
+from local.emulator import ROOT, Emulator
 from local.openai_stand_in import StandIn
-from tests.artifact.build import FUNCTION, ROOT, build, make
-from tests.artifact.emulator import Emulator
-from tests.template.stack import deploy
+from tests.artifact.build import build, handlers, locked, make
 
 
 @pytest.fixture(scope="session")
 def artifact() -> Path:
-    """The directory that Lambda gets as /var/task, built for this machine's architecture."""
-    return build()
+    """The directory that Lambda mounts as /var/task, built for this machine's architecture."""
+    return build() / "GenerateImageFunction"
 
 
 @pytest.fixture(scope="session")
 def runtime_client() -> Path:
-    """A Python 3.13 that has AWS's runtime client and nothing else."""
-    make(".venv-runtime-client/.installed")
+    """A Python 3.13 that has only AWS's runtime client."""
+    with locked("runtime-client"):
+        make(".venv-runtime-client/.installed")
     return ROOT / ".venv-runtime-client/bin/python"
 
 
@@ -35,15 +35,14 @@ class Environments:
         self._python = python
         self._settings = account.aws_environ | account.settings | {"OPENAI_BASE_URL": stand_in.base_url}
 
-    def new(self, log: Path, *, name: str = FUNCTION, seconds: int | None = None, **environ: str) -> Emulator:
-        """Start one. seconds: another time-out than the template's. environ: variables besides the template's."""
-        function = deploy().properties(name)
+    def new(self, log: Path, name: str = "GenerateImageFunction", *, seconds: int = 60, **environ: str) -> Emulator:
+        """Start one. seconds: its timeout. environ: more environment variables."""
         emulator = Emulator(
             self._artifact,
             self._python,
-            handler=function["Handler"],
-            environ=function["Environment"]["Variables"] | self._settings | environ,
-            seconds=seconds or function["Timeout"],
+            handler=handlers()[name],
+            environ={"AWS_SAM_LOCAL": "true", **self._settings, **environ},
+            seconds=seconds,
             log=log,
         )
         return self._stack.enter_context(emulator)

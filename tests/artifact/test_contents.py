@@ -1,20 +1,17 @@
-"""What is uploaded: what the function needs, for its own platform, compiled, the same from every builder."""
+"""The artifact: the functions' code and dependencies, for their own platform, compiled, and reproducible."""
 
-import json
 import os
-import re
 import shutil
 import struct
 import subprocess
 from pathlib import Path
 
 import pytest
-from botocore import xform_name
-from botocore.session import Session
 
-from tests.artifact.build import ARCHITECTURE, ROOT, build, entries, make, package
-from tests.template.everything import EVERYTHING
-from tests.template.stack import deploy
+from local.emulator import ARCHITECTURE, ROOT
+from tests.artifact.build import build, entries, handlers, make, package
+
+pytestmark = pytest.mark.slow
 
 MEGABYTE = 1024 * 1024
 ELF_MACHINES = {"x86_64": 62, "arm64": 183}  # EM_X86_64, EM_AARCH64
@@ -34,7 +31,7 @@ PACKAGES = {
     "typing_extensions.py",
     "urllib3",
 }
-UNCHECKED_HASH = 0b01  # the flags of a .pyc that is believed without a look at its source: PEP 552
+UNCHECKED_HASH = 0b01  # a .pyc whose source Python does not check: PEP 552
 
 
 @pytest.fixture(scope="module", params=["x86_64", "arm64"])
@@ -43,7 +40,7 @@ def architecture(request: pytest.FixtureRequest) -> str:
     return name
 
 
-def test_holds_the_functions_and_what_they_import(artifact: Path) -> None:
+def test_artifact_holds_the_code_and_its_dependencies(artifact: Path) -> None:
     sources = {path.relative_to(ROOT / "src") for path in (ROOT / "src/generate_image").rglob("*")}
 
     assert {path.name for path in artifact.iterdir()} - {"__pycache__"} == PACKAGES
@@ -53,20 +50,7 @@ def test_holds_the_functions_and_what_they_import(artifact: Path) -> None:
         assert list(artifact.rglob(pattern)) == []
 
 
-def test_describes_the_operations_that_the_code_calls_and_no_other(artifact: Path) -> None:
-    sources = "".join(path.read_text() for path in (ROOT / "src/generate_image").rglob("*.py"))
-    called = set(re.findall(r"\.([a-z_]+)\(", sources))
-    shipped = {path.name for path in (artifact / "botocore/data").iterdir() if path.is_dir()}
-
-    assert shipped == set(re.findall(r"\bclient\(\s*\"(\w+)\"", sources))
-    for service in shipped:
-        [description] = (artifact / "botocore/data" / service).glob("*/service-2.json")
-        of_botocore = Session().get_service_model(service).operation_names
-        used = {name for name in of_botocore if xform_name(name) in called}
-        assert set(json.loads(description.read_text())["operations"]) - {"HeadBucket"} == used
-
-
-def test_every_module_has_bytecode_that_is_read_without_a_look_at_its_source(artifact: Path) -> None:
+def test_every_module_has_unchecked_bytecode(artifact: Path) -> None:
     sources = set(artifact.parent.rglob("*.py"))
     bytecode = set(artifact.parent.rglob("*.pyc"))
 
@@ -76,8 +60,8 @@ def test_every_module_has_bytecode_that_is_read_without_a_look_at_its_source(art
         assert flags == UNCHECKED_HASH, path
 
 
-def test_libraries_are_the_function_s_platform_s_own(architecture: str) -> None:
-    libraries = list(build(architecture).parent.rglob("*.so"))
+def test_libraries_are_built_for_the_architecture(architecture: str) -> None:
+    libraries = list(build(architecture).rglob("*.so"))
 
     assert libraries
     for library in libraries:
@@ -85,21 +69,22 @@ def test_libraries_are_the_function_s_platform_s_own(architecture: str) -> None:
         assert machine == ELF_MACHINES[architecture], library
 
 
-def test_is_small(artifact: Path, tmp_path: Path) -> None:
+def test_artifact_is_small(artifact: Path, tmp_path: Path) -> None:
     package(artifact, tmp_path / "package.zip")
 
     assert (tmp_path / "package.zip").stat().st_size < 6 * MEGABYTE
     assert sum(path.stat().st_size for path in artifact.rglob("*") if path.is_file()) < 20 * MEGABYTE
 
 
-def test_is_the_same_from_another_checkout_at_another_time_by_another_builder(artifact: Path, tmp_path: Path) -> None:
+def test_another_checkout_builds_the_same_bytes(artifact: Path, tmp_path: Path) -> None:
     checkout = tmp_path / "another checkout"
     shutil.copytree(ROOT, checkout, ignore=shutil.ignore_patterns(".*", "out", "__pycache__", "node_modules"))
-    (checkout / ".venv-sam").symlink_to(ROOT / ".venv-sam")
+    for environment in (".venv-sam", ".venv-uv"):
+        (checkout / environment).symlink_to(ROOT / environment)
     for path in (checkout / "src").rglob("*"):
         os.utime(path, (1_000_000_000, 1_000_000_000))
     (checkout / "src/generate_image/__pycache__").mkdir()
-    (checkout / "src/generate_image/__pycache__/errors.cpython-313.pyc").write_bytes(b"left behind by another build")
+    (checkout / "src/generate_image/__pycache__/errors.cpython-313.pyc").write_bytes(b"from an earlier build")
 
     make("build", checkout=checkout, umask=0o077, PYTHONHASHSEED="1", ARCHITECTURE=ARCHITECTURE)
 
@@ -112,19 +97,19 @@ def test_is_the_same_from_another_checkout_at_another_time_by_another_builder(ar
 
 
 def modes_and_dates(directory: Path) -> dict[Path, tuple[int, float]]:
-    """Return what `sam local` mounts, and other packers keep, besides the content."""
+    """Return the file metadata that `sam local` mounts and other packers keep."""
     found = {path.relative_to(directory): path.stat() for path in directory.rglob("*")}
     return {path: (status.st_mode, status.st_mtime) for path, status in found.items()}
 
 
-def test_every_function_of_the_template_gets_the_same(artifact: Path, tmp_path: Path) -> None:
-    functions = deploy(**EVERYTHING).of_type("AWS::Lambda::Function")
+def test_all_functions_have_the_same_artifact(artifact: Path, tmp_path: Path) -> None:
+    functions = handlers().keys()
 
-    assert {path.name for path in artifact.parent.glob("*Function")} == functions.keys()
+    assert {path.name for path in artifact.parent.glob("*Function")} == functions
     assert len({package(artifact.parent / name, tmp_path / "package.zip") for name in functions}) == 1
 
 
-def test_every_module_can_be_imported_from_it(artifact: Path, runtime_client: Path) -> None:
+def test_every_module_can_be_imported(artifact: Path, runtime_client: Path) -> None:
     modules = [
         ".".join(path.relative_to(artifact).with_suffix("").parts) for path in artifact.glob("generate_image/**/*.py")
     ]
