@@ -7,12 +7,13 @@ import time
 from dataclasses import dataclass
 from threading import Thread
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import urlsplit
 
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.routing import Map, Rule
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request
+
+from local.loopback import LOOPBACK_NAMES, is_own_host
 
 from .delivery import Reply, add_headers, deliver, json_reply
 from .images_api import ROUTES
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-HOST_NAMES = frozenset({"127.0.0.1", "localhost", "::1", "host.docker.internal"})
+HOST_NAMES = frozenset({*LOOPBACK_NAMES, "host.docker.internal"})
 """Names of this machine, as its own programs and its containers use them."""
 
 
@@ -33,7 +34,7 @@ def create_app(state: State, host: str = "127.0.0.1") -> WSGIApplication:
     names = {*HOST_NAMES, host}
 
     def dispatch(request: Request, request_id: str) -> Reply:
-        if urlsplit(f"//{request.host}").hostname not in names or "Origin" in request.headers:
+        if not is_own_host(request.environ, names) or "Origin" in request.headers:
             raise RefusalError("The stand-in serves programs on this machine, and no web page.", status=403)
         try:
             view, arguments = routes.bind_to_environ(request.environ).match()
