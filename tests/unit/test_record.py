@@ -1,0 +1,85 @@
+"""The record's JSON format: records and hashes of version 1 keep their meaning."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from generate_image.errors import ConfigurationError, OutcomeUnknownError
+from generate_image.event import image_id, parse_event, request_hash
+from generate_image.lease import Bought, Failed, Free, InProgress, State, Stored, Unknown, state_of
+from generate_image.record import Record, Status
+from generate_image.settings import Settings
+
+VERSION_1: dict[str, Any] = json.loads(Path(__file__).with_name("version_1.json").read_text("utf-8"))
+"""An event, its id and hash, and its records, all written by version 1."""
+RECORDS: list[dict[str, Any]] = VERSION_1["records"]
+LEASE_UNTIL = 1_700_000_300.123
+
+
+def version_1(record: dict[str, Any]) -> Record:
+    return Record.from_json(json.dumps(record).encode(), "etag")
+
+
+def test_request_hash_is_that_of_version_1() -> None:
+    environ = {"IMAGE_BUCKET": "pictures", "IMAGE_NAMESPACE": "6f1c8a52-3f0e-4d0a-9a0b-5a5b1e0c7d11"}
+    settings = Settings.from_mapping(environ)
+    request = parse_event(VERSION_1["event"], default_key="", longest_prompt=32_000)
+    assert image_id(request, settings) == VERSION_1["image_id"]
+    assert request_hash(request, settings) == VERSION_1["request_hash"]
+
+
+@pytest.mark.parametrize("record", RECORDS, ids=lambda record: str(record["status"]))
+def test_record_of_version_1_is_written_unchanged(record: dict[str, Any]) -> None:
+    assert json.loads(version_1(record).to_json()) == record
+
+
+@pytest.mark.parametrize(
+    ("number", "now", "is_in_s3", "expected"),
+    [
+        (0, LEASE_UNTIL, False, InProgress),
+        (0, LEASE_UNTIL + 5.1, False, Unknown),
+        (0, LEASE_UNTIL + 5.1, True, Stored),
+        (1, LEASE_UNTIL, False, InProgress),
+        (1, LEASE_UNTIL + 5.1, False, Bought),
+        (1, LEASE_UNTIL + 5.1, True, Stored),
+        (2, LEASE_UNTIL, True, Stored),
+        (2, LEASE_UNTIL, False, Free),
+        (3, LEASE_UNTIL, True, Stored),
+        (4, LEASE_UNTIL, True, Failed),
+        (5, LEASE_UNTIL, False, Unknown),
+        (5, LEASE_UNTIL, True, Stored),
+        (6, LEASE_UNTIL, True, Free),
+    ],
+)
+def test_state_of_each_record_of_version_1(number: int, now: float, is_in_s3: bool, expected: type[State]) -> None:  # noqa: FBT001
+    record = version_1(RECORDS[number])
+    state = state_of(record, now, lambda record: record._replace(status=Status.STORED) if is_in_s3 else None)
+    assert type(state) is expected
+    if isinstance(state, Unknown):
+        assert isinstance(state.error, OutcomeUnknownError)
+
+
+def test_missing_record_is_free() -> None:
+    assert state_of(None, 0.0, lambda _: None) == Free(None)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b'{"status": "started"}',
+        b'{"status": [], "until": ""}',
+        b"\xff",
+        json.dumps(RECORDS[4] | {"error": {"code": "NewError", "message": ""}}).encode(),
+        b"[" * 100_000,
+    ],
+    ids=range(9),
+)
+def test_other_content_is_refused(content: bytes) -> None:
+    with pytest.raises(ConfigurationError, match="record of an unknown format"):
+        Record.from_json(content, "etag")
