@@ -20,6 +20,8 @@ from urllib.parse import unquote
 from moto.s3.models import FakeKey, S3Backend
 from werkzeug.wrappers import Response
 
+from local.terminal import CommandError
+
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -30,21 +32,15 @@ DAY_SECONDS = 86_400
 NOT_WRITTEN = b"<Error><Code>InsufficientStorage</Code><Message>The folder could not be written.</Message></Error>"
 
 
-class AccountFolderError(Exception):
-    """The folder is in use or damaged. The message is a sentence for the user."""
-
-
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Make the folder, and keep other commands out of it. Raises AccountFolderError and OSError."""
+    """Make the folder, and keep other commands out of it. Raises CommandError and OSError."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise AccountFolderError(
-                f"Another command uses {folder}. End it, or use another folder: OUT=out2."
-            ) from None
+            raise CommandError(f"Another command uses {folder}. End it, or use another folder: OUT=out2.") from None
         yield
 
 
@@ -63,7 +59,7 @@ class AccountFolder:
     def load(self, retention_days: int) -> None:
         """Put the objects of the folder into the bucket. Delete those whose lifetime is over, as S3 does.
 
-        Raises AccountFolderError for a damaged file.
+        Raises CommandError for a damaged file.
         """
         oldest = time.time() - retention_days * DAY_SECONDS
         for path in sorted(self._folder.glob("temporal/*/*")):
@@ -120,7 +116,7 @@ class AccountFolder:
         except (FileNotFoundError, ValueError):
             is_whole = False
         if not is_whole:
-            raise AccountFolderError(
+            raise CommandError(
                 f"{path} or the {HEADERS} file beside it is damaged. Delete both files. Then the account no longer "
                 "remembers this purchase, and its key buys again."
             )

@@ -1,53 +1,43 @@
-"""A contact sheet: the pictures of a batch, small, in the order of its list, and in a failed one's place its error."""
+"""A contact sheet: an HTML page with the pictures of a batch, and with the errors of the failed items."""
 
-import math
-import textwrap
-from collections.abc import Sequence
-from dataclasses import dataclass
-from io import BytesIO
+from collections.abc import Iterable
+from html import escape
+from typing import NamedTuple
+from urllib.parse import quote
 
-from PIL import Image, ImageDraw, ImageFont
+PAGE = """<!doctype html>
+<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>
+body {{ font: 14px/1.4 system-ui, sans-serif; margin: 1rem; color: #1f2328; background: #fff }}
+main {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(200px, 1fr)); gap: 1rem }}
+figure {{ margin: 0; overflow-wrap: anywhere }}
+img, .failed {{ width: 100%; aspect-ratio: 1; object-fit: contain; display: grid; place-content: center }}
+.failed {{ background: #fdecea; color: #8f1d14; text-align: center }}
+</style>
+<h1>{title}</h1>
+<main>
+{figures}
+</main>
+"""
 
-COLUMNS = 6
-SIDE = 200
-GAP = 12
-CAPTION_HEIGHT = 40
-CAPTION_SIZE = 13
-CAPTION_CHARACTERS = 30
-CAPTION_LINES = 2
-PAPER = "#ffffff"
-INK = "#1f2328"
-FAILED_PAPER = "#fdecea"
-FAILED_INK = "#8f1d14"
 
-
-@dataclass(frozen=True, slots=True)
-class Tile:
-    """One item. picture: the bytes of any format that Pillow reads; None where the item failed with ``error``."""
+class Tile(NamedTuple):
+    """One item. picture: the path of its file, relative to the page; empty if the item failed with ``error``."""
 
     caption: str
-    picture: bytes | None = None
+    picture: str = ""
     error: str = ""
 
 
-def contact_sheet(tiles: Sequence[Tile]) -> Image.Image:
-    """Draw the tiles row by row. Raises ValueError for none, and Pillow's UnidentifiedImageError for a broken one."""
-    if not tiles:
-        raise ValueError("There is nothing to show.")
-    columns = min(COLUMNS, len(tiles))
-    rows = math.ceil(len(tiles) / columns)
-    step_x, step_y = SIDE + GAP, SIDE + CAPTION_HEIGHT + GAP
-    sheet = Image.new("RGB", (columns * step_x + GAP, rows * step_y + GAP), PAPER)
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(CAPTION_SIZE)
-    for number, tile in enumerate(tiles):
-        x, y = GAP + number % columns * step_x, GAP + number // columns * step_y
-        if tile.picture is not None:
-            with Image.open(BytesIO(tile.picture)) as picture:
-                picture.thumbnail((SIDE, SIDE))
-                sheet.paste(picture, (x + (SIDE - picture.width) // 2, y + (SIDE - picture.height) // 2))
-        else:
-            draw.rectangle((x, y, x + SIDE - 1, y + SIDE - 1), fill=FAILED_PAPER, outline=FAILED_INK)
-            draw.text((x + SIDE // 2, y + SIDE // 2), tile.error, fill=FAILED_INK, font=font, anchor="mm")
-        caption = textwrap.wrap(tile.caption, CAPTION_CHARACTERS, max_lines=CAPTION_LINES, placeholder=" …")
-        draw.multiline_text((x, y + SIDE + 4), "\n".join(caption), fill=INK, font=font, spacing=2)
-    return sheet
+def contact_sheet(title: str, tiles: Iterable[Tile]) -> str:
+    """Return the page."""
+    return PAGE.format(title=escape(title), figures="\n".join(_figure(tile) for tile in tiles))
+
+
+def _figure(tile: Tile) -> str:
+    caption = f'<figcaption dir="auto">{escape(tile.caption)}</figcaption>'
+    if not tile.picture:
+        return f'<figure><div class="failed">{escape(tile.error)}</div>{caption}</figure>'
+    url = escape(quote(tile.picture))
+    return f'<figure><a href="{url}"><img src="{url}" alt="" loading="lazy"></a>{caption}</figure>'

@@ -1,30 +1,75 @@
-"""The function that buys, in an account on this machine."""
+"""The Lambda functions in an account on this machine. Local commands and tests make them here."""
 
-from collections.abc import Mapping
-from typing import IO
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import IO, TYPE_CHECKING, Any
 from uuid import uuid4
 
-from generate_image.handler import AWS_CONFIG, Handler, told
+from generate_image.aws.clients import Clients
+from generate_image.functions._runtime import Build, Environment, Respond, with_boundary
+from generate_image.log import Log
 from generate_image.settings import Settings
-from generate_image.telemetry import Telemetry
 from local.account import Account
-from local.environments import Environments
-from local.step_functions_gaps import Function
+from local.lambda_context import Function, LocalContext
+
+if TYPE_CHECKING:
+    from mypy_boto3_secretsmanager import SecretsManagerClient
 
 
-def buying_function(account: Account, settings: Mapping[str, str], log: IO[str]) -> Function:
-    """Return the function, with as many environments as are called at once. settings: its environment variables."""
+def environment(
+    account: Account,
+    settings: Mapping[str, str],
+    log: IO[str] | None = None,
+    *,
+    secrets_manager: Any = None,  # noqa: ANN401  # a client with get_secret_value
+    clock: Callable[[], float] = time.time,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Environment:
+    """Return an execution environment. settings: its environment variables. log: default: standard output.
 
-    def start() -> Function:
-        session = account.session()
-        # Loggers of one name share what they add to each line.
-        telemetry = Telemetry(log, service=f"generate-image-{uuid4()}")
-        handler = Handler(
-            Settings.from_mapping(settings),
-            session.client("s3", endpoint_url=account.endpoint, config=AWS_CONFIG),
-            session.client("secretsmanager", endpoint_url=account.endpoint, config=AWS_CONFIG),
-            telemetry,
-        )
-        return lambda event, context: told(telemetry, context, lambda: handler.serve(event, context))
+    secrets_manager: replaces the account's Secrets Manager. Raises ConfigurationError.
+    """
+    return Environment(
+        settings=Settings.from_mapping(settings),
+        log=Log(f"local-{uuid4()}", log),  # Powertools' loggers of one name share the keys of a line
+        clients=_LocalClients(account, secrets_manager),
+        clock=clock,
+        sleep=sleep,
+    )
 
-    return Environments(start)
+
+class ConcurrentFunction:
+    """A function that several threads may call at once. Each call has an execution environment, as in Lambda."""
+
+    def __init__(self, build: Build, start: Callable[[], Environment], respond: Respond | None = None) -> None:
+        """build, respond: of a module in generate_image.functions. start: makes an environment."""
+        self._build = build
+        self._start = start
+        self._respond = respond
+        self._idle: deque[Function] = deque()
+
+    def __call__(self, event: Any, context: LocalContext) -> Any:  # noqa: ANN401  # JSON
+        """Return the function's response, or raise its error."""
+        try:
+            function = self._idle.pop()
+        except IndexError:
+            started = self._start()
+            function = with_boundary(self._build(started), started, self._respond)
+        try:
+            return function(event, context)
+        finally:
+            self._idle.append(function)
+
+
+class _LocalClients(Clients):
+    def __init__(self, account: Account, secrets_manager: Any) -> None:  # noqa: ANN401
+        super().__init__(account.aws_environ, session=account.session())
+        self._own = secrets_manager
+
+    @cached_property
+    def secrets_manager(self) -> "SecretsManagerClient":
+        """The client that replaces AWS Secrets Manager, or the account's."""
+        client: SecretsManagerClient = self._own or self._client("secretsmanager")
+        return client

@@ -1,6 +1,6 @@
-"""The HTTP API on this machine, and behind it the functions and the state machine, as the template deploys them."""
+"""The HTTP API on this machine, with the functions and the state machine that the template deploys."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -8,19 +8,16 @@ from uuid import uuid4
 
 import yaml
 
-from generate_image.api import AWS_CONFIG, Api, answered
-from generate_image.settings import Settings
-from generate_image.telemetry import Telemetry
+from generate_image.functions import api, generate_image
+from generate_image.http.response import problem_response
 from local.account import Account
-from local.environments import Environments
-from local.functions import buying_function
+from local.functions import ConcurrentFunction, environment
 from local.gateway import Gateway
-from local.lambda_context import LocalContext
+from local.lambda_context import Function
 from local.state_machines import StateMachines, function_arn
-from local.step_functions_gaps import Function
 
-BUYS = "GenerateImageFunction"
 ROOT = Path(__file__).parents[1]
+CONTRACT: Mapping[str, Any] = yaml.safe_load((ROOT / "openapi.yaml").read_text("utf-8"))
 
 
 @contextmanager
@@ -31,40 +28,29 @@ def http_api(
     *,
     sleep: Callable[[float], None],
     buys: Function | None = None,
+    secrets_manager: Any = None,  # noqa: ANN401  # a client with get_secret_value
+    cors_origins: Collection[str] = (),
 ) -> Iterator[Gateway]:
     """Give the gateway to an API in an account.
 
-    settings: the functions' environment variables. log: where they log. sleep: how the state machine waits before a
-    retry. buys: another function in the place of the one that buys.
+    settings: the functions' environment variables. sleep: the state machine's wait before a retry. buys: replaces the
+    generate function.
     """
-    buys = buys or buying_function(account, settings, log)
-    with StateMachines(account, {BUYS: buys}, sleep=sleep) as machines:
+
+    def build(module: Any, variables: Mapping[str, str], respond: Any = None) -> ConcurrentFunction:  # noqa: ANN401
+        start = lambda: environment(account, variables, log, secrets_manager=secrets_manager)  # noqa: E731
+        return ConcurrentFunction(module.build, start, respond)
+
+    with state_machine(account, buys or build(generate_image, settings), sleep=sleep) as arn:
+        variables = {"API_AUTHORIZATION": "none", **settings, "STATE_MACHINE_ARN": arn}
+        yield Gateway(CONTRACT, build(api, variables, problem_response), cors_origins=cors_origins)
+
+
+@contextmanager
+def state_machine(account: Account, function: Function, *, sleep: Callable[[float], None]) -> Iterator[str]:
+    """Run the state machine for one picture until the context ends, and give its ARN."""
+    name = "GenerateImageFunction"
+    with StateMachines(account, {name: function}, sleep=sleep) as machines:
         definition = (ROOT / "statemachines" / "generate_image.asl.yaml").read_text("utf-8")
-        arn = machines.create(f"generate-image-{uuid4()}", definition, {f"{BUYS}Arn": function_arn(BUYS)})
-        yield gateway(account, {**settings, "STATE_MACHINE_ARN": arn}, log)
-
-
-def gateway(account: Account, settings: Mapping[str, str], log: IO[str]) -> Gateway:
-    """Return a gateway to the function that waits, or buys in place where the settings name no state machine."""
-    contract = yaml.safe_load((ROOT / "openapi.yaml").read_text("utf-8"))
-    return Gateway(contract, Environments(lambda: _waits(account, settings, log)))
-
-
-def _waits(account: Account, settings: Mapping[str, str], log: IO[str]) -> Function:
-    session, endpoint, telemetry = account.session(), account.endpoint, _telemetry(log)
-    api = Api(
-        Settings.from_mapping(settings),
-        session.client("s3", endpoint_url=endpoint, config=AWS_CONFIG),
-        session.client("secretsmanager", endpoint_url=endpoint, config=AWS_CONFIG),
-        session.client("stepfunctions", endpoint_url=endpoint, config=AWS_CONFIG),
-        telemetry,
-    )
-
-    def serve(event: dict[str, Any], context: LocalContext) -> dict[str, Any]:
-        return answered(telemetry, context, lambda: api.serve(event, context))
-
-    return serve
-
-
-def _telemetry(log: IO[str]) -> Telemetry:
-    return Telemetry(log, service=f"generate-image-{uuid4()}")  # loggers of one name share what they add to each line
+        substitutions = {f"{name}Arn": function_arn(name), "Partition": "aws"}
+        yield machines.create(f"generate-image-{uuid4()}", definition, substitutions)

@@ -1,20 +1,36 @@
-"""Who draws the pictures here: OpenAI where its key is in the environment, else the stand-in."""
+"""The provider of a local command: OpenAI if its key is in the environment, otherwise the stand-in."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from local.openai_stand_in import StandIn
+from local.terminal import report
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """name: of its folder in the account. secret: the credential. settings: the function's variables."""
+
+    name: str
+    secret: Mapping[str, str]
+    settings: Mapping[str, str]
+    costs_money: bool
 
 
 @contextmanager
-def provider(
-    environ: Mapping[str, str], tell: Callable[[str], None], *, latency: float = 0
-) -> Iterator[tuple[dict[str, str], dict[str, str]]]:
-    """Give the secret of a provider, and the settings that lead to it. latency: seconds that the stand-in takes."""
-    if environ.get("OPENAI_API_KEY"):
-        tell("Provider: the real one, because OPENAI_API_KEY is set. This costs money.")
-        yield {"apiKey": environ["OPENAI_API_KEY"]}, {}
+def provider(environ: Mapping[str, str], base_url: str, *, latency: float = 0) -> Iterator[Provider]:
+    """Give the provider. base_url: of the real one. latency: seconds that the stand-in takes for a picture."""
+    key = environ.get("OPENAI_API_KEY")
+    if key:
+        host = urlsplit(base_url).netloc
+        report(f"Provider: {host}, because OPENAI_API_KEY is set. This costs money.")
+        yield Provider(host.replace(":", "-"), {"apiKey": key}, {}, costs_money=True)
         return
     with StandIn(latency=latency) as stand_in:
-        tell("Provider: the stand-in on this machine. Set OPENAI_API_KEY to buy from OpenAI.")
-        yield {"apiKey": stand_in.api_key}, {"OPENAI_BASE_URL": stand_in.base_url}
+        report("Provider: the stand-in on this machine. Set OPENAI_API_KEY to buy from OpenAI.")
+        if environ.get("OPENAI_BASE_URL"):
+            report("OPENAI_BASE_URL has no effect without OPENAI_API_KEY.")
+        settings = {"OPENAI_BASE_URL": stand_in.base_url}
+        yield Provider("stand-in", {"apiKey": stand_in.api_key}, settings, costs_money=False)

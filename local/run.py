@@ -1,93 +1,118 @@
-"""``make run``: one event through the handler, on this machine.
+"""``make run``: one event through the generate function, on this machine.
 
-Standard output gets the answer, alone; standard error says what happened. Without ``OPENAI_API_KEY`` in the environment
-the picture is drawn by the stand-in.
+Standard output gets the answer alone; standard error gets the rest.
 """
 
+import hashlib
 import json
 import os
 import sys
-import time
 from collections.abc import Mapping
-from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
-import requests
-
-from generate_image.errors import GenerateImageError
-from local.account import local_account
+from generate_image.errors import IdempotencyKeyReusedError, InvalidRequestError
+from generate_image.event import PROMPT_FIELDS, parse_event
+from local.account import BUCKET
+from local.account_folder import replace
 from local.lambda_context import LocalContext
-from local.provider import provider
+from local.terminal import FAILURE, INTERRUPTED, CommandError, report, run_command
+from local.watched import Watched
+from local.workspace import Workspace, out_folder, workspace
 
-OUT = Path("out")
-PROMPTS = (("data", "prompt_image"), ("data", "prompt"), ("config", "prompt"))
+LOG = "function.log"
 
 
 def main(path: str, environ: Mapping[str, str]) -> int:
-    """Run the event in the file and return the exit status."""
-    try:
-        event = json.loads(Path(path).read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        _tell(f"{path} is not a file with a JSON event: {error}")
-        return 2
-    if environ.get("PROMPT") and isinstance(event, dict):
+    """Run the event in a file and return the exit status. ``PROMPT`` replaces its prompt, ``KEY`` its key."""
+    event = read_event(path)
+    if "PROMPT" in environ:
         _set_prompt(event, environ["PROMPT"])
-    OUT.mkdir(exist_ok=True)
-    _tell(f"Event: {path}")
-    try:
-        with provider(environ, _tell) as (secret, settings), local_account() as account:
-            account.create_secret(secret)
-            os.environ.update(account.aws_environ | account.settings | settings)
-            answer = _invoke(event)
-            picture = _fetch(answer)
-    except GenerateImageError as error:
-        _tell(f"{error.code}: {error}")
-        return 1
-    _tell(f"The picture: {picture} (fetched by following urlPath; that link ends with this run)")
+    if environ.get("KEY"):
+        event["idempotency_key"] = environ["KEY"]
+    report(f"Event: {path}")
+    _report_prompt(event)
+    out = out_folder(environ)
+    with workspace(environ, LOG) as local:
+        generate = Watched(local.generate_function(), local)
+        try:
+            answer = generate(event, LocalContext())
+        except KeyboardInterrupt:
+            report(f"Interrupted. {generate.summary()} Records and pictures: {local.account_path}.")
+            return INTERRUPTED
+        except IdempotencyKeyReusedError as error:
+            report(f"{error.code}: {error}")
+            report(f"{local.account_path} remembers the key from an earlier run. Use another key: make run KEY=…")
+            return FAILURE
+        picture = _save(local, answer)
+    _report_answer(answer)
+    report(f"The picture: {picture}. The log: {out / LOG}. The links in the answer end with this run.")
     json.dump(answer, sys.stdout, ensure_ascii=False, indent=2)
     sys.stdout.write("\n")
     return 0
 
 
+def read_event(path: str) -> dict[str, Any]:
+    """Return the event in a file. Raises CommandError."""
+    try:
+        event = json.loads(Path(path).read_text("utf-8-sig"))
+    except OSError as error:
+        raise CommandError(f"EVENT={path}: no such file with an event ({error.strerror}).") from None
+    except UnicodeDecodeError:
+        raise CommandError(f"{path} is not UTF-8. Save it as UTF-8.") from None
+    except (ValueError, RecursionError) as error:
+        raise CommandError(f"{path} is not a JSON event: {error}.") from None
+    if isinstance(event, list):
+        raise CommandError(f"{path} is a list, not an event: make batch FILE={path}")
+    if not isinstance(event, dict):
+        raise CommandError(f"{path} is not an event: it must contain a JSON object.")
+    return event
+
+
 def _set_prompt(event: dict[str, Any], prompt: str) -> None:
-    """Put a prompt in the place of the event's own."""
-    for place, name in PROMPTS:
+    """Replace the event's prompt. The key changes with it: one key stands for one prompt."""
+    if not prompt.strip():
+        raise CommandError('PROMPT is empty. Leave it out for the event\'s own prompt, or give one: PROMPT="Un faro".')
+    for place, name in PROMPT_FIELDS:
         values = event.get(place)
         value = values.get(name) if isinstance(values, dict) else None
         if isinstance(value, str) and value.strip():
             event[place][name] = prompt
-            return
-    event["data"] = {"prompt_image": prompt}
+            break
+    else:
+        event["data"] = {"prompt_image": prompt}
+    if isinstance(event.get("idempotency_key"), str):
+        event["idempotency_key"] += f"-{hashlib.sha256(prompt.encode()).hexdigest()[:8]}"
 
 
-def _invoke(event: object) -> dict[str, Any]:
-    log = OUT / "function.log"
-    began = time.monotonic()
-    with log.open("w", encoding="utf-8") as stream, redirect_stdout(stream):
-        from generate_image.handler import handler  # noqa: PLC0415  # its logger takes standard output as it is here
-
-        try:
-            answer = handler(event, LocalContext())
-        finally:
-            _tell(f"The function took {time.monotonic() - began:.1f} s; its log is in {log}")
-    meta = answer["_meta_"]
-    cost = f" for {meta['cost_usd']} USD" if "cost_usd" in meta else ""
-    _tell(f"Bought one picture of {meta['model']}{cost}, stored as {answer['data']['localPath']}")
-    return answer
+def _report_prompt(event: Mapping[str, Any]) -> None:
+    try:
+        request = parse_event(event, default_key="-", longest_prompt=sys.maxsize)
+    except InvalidRequestError:
+        return  # the function raises it too
+    mode = "persistent mode: the answer repeats data" if "data" in request.passed_through else "direct mode"
+    report(f"Prompt: {request.prompt} (from {request.prompt_field}; {mode})")
+    if event.get("idempotency_key") is None:
+        report("The event has no idempotency_key, so every run buys another picture.")
+    else:
+        report(f"Idempotency key: {request.idempotency_key}")
 
 
-def _fetch(answer: Mapping[str, Any]) -> Path:
-    response = requests.get(answer["data"]["urlPath"], timeout=30)
-    response.raise_for_status()
-    path = OUT / Path(answer["_meta_"]["key"]).name
-    path.write_bytes(response.content)
+def _save(local: Workspace, answer: Mapping[str, Any]) -> Path:
+    key = answer["_meta_"]["key"]
+    path = local.out / Path(key).name
+    replace(path, local.s3().get_object(Bucket=BUCKET, Key=key)["Body"].read())
     return path
 
 
-def _tell(line: str) -> None:
-    print(line, file=sys.stderr)
+def _report_answer(answer: Mapping[str, Any]) -> None:
+    meta = answer["_meta_"]
+    if meta["replayed"]:
+        report("Replayed: this key's picture was bought before, and nothing was bought now.")
+        return
+    cost = f" for {meta['cost_usd']} USD" if "cost_usd" in meta else ""
+    report(f"Bought one picture of {meta['model']}{cost}, stored as {answer['data']['localPath']}")
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], os.environ))
+    run_command(lambda: main(sys.argv[1], os.environ))

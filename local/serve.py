@@ -1,61 +1,73 @@
 """``make serve``: the HTTP API, the state machine and a page, on this machine until Ctrl-C."""
 
 import os
-import sys
 from collections.abc import Mapping
-from contextlib import redirect_stdout
-from pathlib import Path
 from threading import Event
-from time import sleep
 
-from local.account import local_account
 from local.http_api import http_api
-from local.provider import provider
+from local.terminal import FAILURE, CommandError, report, run_command
+from local.watched import Watched
 from local.web_server import web_server
+from local.workspace import workspace
 
-LOG = Path("out/serve.log")
+LOG = "serve.log"
+LARGEST_PORT = 65_535
 
 
 def main(environ: Mapping[str, str]) -> int:
     """Serve on ``PORT`` (0: a free one) until Ctrl-C, and return the exit status.
 
-    ``LATENCY``: seconds that the stand-in takes.
+    ``LATENCY``: seconds that the stand-in takes. ``CORS_ORIGINS``: the parameter CorsOrigins of the stack.
     """
-    try:
-        port, latency = int(environ.get("PORT", "8080")), float(environ.get("LATENCY", "3"))
-    except ValueError:
-        _tell("PORT must be a number, and LATENCY a number of seconds.")
-        return 2
-    LOG.parent.mkdir(exist_ok=True)
-    with (
-        LOG.open("w", encoding="utf-8", buffering=1) as log,
-        redirect_stdout(log),  # where the metrics go
-        provider(environ, _tell, latency=latency) as (secret, settings),
-        local_account() as account,
-        http_api(account, account.settings | settings, log, sleep=sleep) as gateway,
-    ):
-        account.create_secret(secret)
-        try:
-            with web_server(gateway, port, _tell) as url:
-                _tell(f"{url}/: the page. {url}/docs: the API. The functions' log is in {LOG}.")
-                if "OPENAI_BASE_URL" in settings:
-                    stand_in = settings["OPENAI_BASE_URL"].removesuffix("/v1")
-                    _tell(
-                        f"{stand_in}/_stand_in/…: the stand-in's controls, told in local/openai_stand_in/__init__.py."
-                    )
-                _tell("Ctrl-C ends it, and with it every picture.")
-                Event().wait()
-        except KeyboardInterrupt:
-            _tell("")
-        except OSError as error:
-            _tell(f"Port {port} cannot be used ({error.strerror}): make serve PORT=8081")
-            return 1
+    port, latency = port_of(environ, default=8080), _latency(environ)
+    origins = [origin.strip() for origin in environ.get("CORS_ORIGINS", "").split(",") if origin.strip()]
+    if "*" in origins:
+        raise CommandError("CORS_ORIGINS must list origins: with * every web page could buy pictures.")
+    with workspace(environ, LOG, latency=latency) as local:
+        generate = Watched(local.generate_function(), local)
+        api = http_api(
+            local.account,
+            local.settings,
+            local.log,
+            sleep=generate.sleep,
+            buys=generate,
+            secrets_manager=local.secrets_manager,
+            cors_origins=origins,
+        )
+        with api as gateway:
+            try:
+                with web_server(gateway, port, report) as url:
+                    report(f"{url}/: the page. {url}/docs: the API. The functions' log: {local.out / LOG}.")
+                    report("A prompt that contains [moderation_blocked] fails so; docs/api.md lists more errors.")
+                    report(f"Ctrl-C ends it. Records and pictures stay in {local.account_path}.")
+                    Event().wait()
+            except KeyboardInterrupt:
+                generate.stop()
+                report(f"Ended. {generate.summary()}")
+            except OSError as error:
+                raise CommandError(
+                    f"Port {port} cannot be used ({error.strerror}): make serve PORT=8081", FAILURE
+                ) from None
     return 0
 
 
-def _tell(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+def port_of(environ: Mapping[str, str], *, default: int) -> int:
+    """Return ``PORT``. Raises CommandError."""
+    text = environ.get("PORT") or str(default)
+    if text.isascii() and text.isdecimal() and int(text) <= LARGEST_PORT:
+        return int(text)
+    raise CommandError(f"PORT must be a number from 0 to {LARGEST_PORT}.")
+
+
+def _latency(environ: Mapping[str, str]) -> float:
+    try:
+        seconds = float(environ.get("LATENCY") or 3)
+    except ValueError:
+        seconds = -1
+    if 0 <= seconds < float("inf"):
+        return seconds
+    raise CommandError("LATENCY must be a number of seconds.")
 
 
 if __name__ == "__main__":
-    sys.exit(main(os.environ))
+    run_command(lambda: main(os.environ))

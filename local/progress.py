@@ -1,0 +1,46 @@
+"""The progress of a batch: a bar on a terminal, otherwise a line for every tenth and for waiting retries."""
+
+import time
+from collections.abc import Callable
+from typing import IO, Any
+
+from tqdm import tqdm
+
+TENTHS = 10
+WAIT_LINE_SECONDS = 10.0
+"""The pause between two lines about the retries that wait."""
+
+
+class Progress:
+    """Shows the finished items and the retries that wait."""
+
+    def __init__(self, stream: IO[str], clock: Callable[[], float] = time.monotonic) -> None:
+        self._stream = stream
+        self._clock = clock
+        self._bar: tqdm[Any] | None = None
+        self._tenth = 0
+        self._next_wait_line = 0.0
+
+    def show(self, done: int, total: int, failed: int, waiting: str) -> None:
+        """Show the numbers of items. waiting: a line about the retries that wait, or empty."""
+        if self._stream.isatty():
+            self._show_bar(done, total, failed, waiting)
+            return
+        tenth = done * TENTHS // total if total else 0
+        if tenth > self._tenth or (waiting and self._clock() > self._next_wait_line):
+            print(_line(done, total, failed, waiting), file=self._stream, flush=True)
+            self._tenth, self._next_wait_line = tenth, self._clock() + WAIT_LINE_SECONDS
+
+    def close(self) -> None:
+        """End the bar's line."""
+        if self._bar is not None:
+            self._bar.close()
+
+    def _show_bar(self, done: int, total: int, failed: int, waiting: str) -> None:
+        bar = self._bar = self._bar or tqdm(total=total, file=self._stream, dynamic_ncols=True, unit="picture")
+        bar.total, bar.n = total, done
+        bar.set_postfix_str("; ".join(filter(None, (f"{failed} failed" if failed else "", waiting))))
+
+
+def _line(done: int, total: int, failed: int, waiting: str) -> str:
+    return f"{done} of {total}: {done - failed} pictures, {failed} failed" + (f"; {waiting}" if waiting else "")

@@ -1,0 +1,82 @@
+"""The account, the provider and the log of a local command, in the folder ``out/`` or the one that OUT names."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from generate_image.functions import generate_image
+from generate_image.settings import Settings
+from local.account import BUCKET, CREDENTIALS_PREFIX, NAMESPACE, Account, LocalSecrets, local_account, secret_name
+from local.account_folder import locked
+from local.functions import ConcurrentFunction, environment
+from local.provider import Provider, provider
+from local.terminal import CommandError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+OWN_RESOURCES = {"IMAGE_BUCKET": BUCKET, "IMAGE_NAMESPACE": NAMESPACE, "CREDENTIALS_PREFIX": CREDENTIALS_PREFIX}
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """settings: the environment variables of the functions. secrets_manager: has the provider's key."""
+
+    out: Path
+    account: Account
+    provider: Provider
+    settings: Mapping[str, str]
+    secrets_manager: LocalSecrets
+    log: IO[str]
+
+    @property
+    def account_path(self) -> Path:
+        """The folder of records and pictures."""
+        return self.out / "account" / self.provider.name
+
+    def generate_function(self) -> ConcurrentFunction:
+        """Return the generate function."""
+        start = lambda: environment(self.account, self.settings, self.log, secrets_manager=self.secrets_manager)  # noqa: E731
+        return ConcurrentFunction(generate_image.build, start)
+
+    def s3(self) -> "S3Client":
+        """Return a client of the bucket's owner."""
+        return self.account.session().client("s3", endpoint_url=self.account.endpoint)
+
+
+@contextmanager
+def workspace(environ: Mapping[str, str], log_name: str, *, latency: float = 0) -> Iterator[Workspace]:
+    """Give the workspace; standard output goes to its log meanwhile, because the functions write metrics there.
+
+    Raises CommandError if another command uses the folder, and ConfigurationError for wrong settings.
+    """
+    out = out_folder(environ)
+    given = {field.name.upper() for field in fields(Settings)} & environ.keys()
+    own = {name: environ[name] for name in given} | OWN_RESOURCES
+    checked = Settings.from_mapping(own)
+    with (
+        locked(out / "account"),
+        (out / log_name).open("w", encoding="utf-8", buffering=1) as log,
+        provider(environ, checked.openai_base_url, latency=latency) as used,
+        local_account(folder=out / "account" / used.name, retention_days=checked.picture_retention_days) as account,
+        redirect_stdout(log),
+    ):
+        secrets = LocalSecrets({secret_name(): used.secret})
+        yield Workspace(out, account, used, {**own, **used.settings}, secrets, log)
+        if account.folder is not None and account.folder.problem is not None:
+            raise account.folder.problem
+
+
+def out_folder(environ: Mapping[str, str]) -> Path:
+    """Return the folder of results, after a check that it can be written. Raises CommandError."""
+    out = Path(environ.get("OUT") or "out")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        probe = out / ".probe"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise CommandError(f"{out} cannot be written ({error.strerror}). Choose another folder: OUT=…") from None
+    return out
