@@ -1,0 +1,80 @@
+"""The imports of each function. Every cold start pays for each of them."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[2] / "src"
+FUNCTIONS = ("generate_image", "api", "model_watch", "prepare_list", "count_results")
+FUNCTIONS_WITH_PROVIDER = {"generate_image", "model_watch"}
+PINNED = {
+    "generate_image",
+    "aws_lambda_powertools",
+    "boto3",
+    "botocore",
+    "certifi",
+    "charset_normalizer",
+    "dateutil",
+    "idna",
+    "jmespath",
+    "requests",
+    "s3transfer",
+    "six",
+    "typing_extensions",
+    "urllib3",
+}
+"""The packages of src/requirements.txt."""
+OPTIONAL = {"brotli", "brotlicffi", "_brotli", "zstandard", "simplejson", "chardet", "socks", "h2", "_distutils_hack"}
+"""Packages that the pinned ones import if they are installed. The artifact has none of them."""
+SLOW = {"asyncio", "sqlite3", "unittest", "openai", "pydantic", "aws_xray_sdk", "cryptography"}
+PROBE = """
+import gc, json, sys
+def collections():
+    return sum(generation["collections"] for generation in gc.get_stats())
+before, thresholds = collections(), gc.get_threshold()
+from generate_image.functions.{function} import handler
+class Context:
+    aws_request_id = "request-1"
+    client_context = None
+    get_remaining_time_in_millis = staticmethod(lambda: 1)
+loaded = {{name.partition(".")[0] for name, module in sys.modules.items() if getattr(module, "__file__", None)}}
+rested = collections() - before
+sys.stdout = sys.stderr
+try:
+    handler({{}}, Context)
+except Exception:
+    pass
+has_usual_thresholds = thresholds == gc.get_threshold()
+print(json.dumps([sorted(loaded), rested, has_usual_thresholds, gc.get_freeze_count()]), file=sys.__stdout__)
+"""
+ENVIRONMENT = {
+    "IMAGE_BUCKET": "pictures",
+    "IMAGE_NAMESPACE": "6f1c8a52-3f0e-4d0a-9a0b-5a5b1e0c7d11",
+    "STATE_MACHINE_ARN": "arn:aws:states:us-east-1:123456789012:stateMachine:images",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_ACCESS_KEY_ID": "none",
+    "AWS_SECRET_ACCESS_KEY": "none",
+}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_function_imports_only_the_packages_it_needs(function: str) -> None:
+    process = subprocess.run(
+        [sys.executable, "-c", PROBE.format(function=function)],
+        env={"PYTHONPATH": str(SOURCE), "PYTHONDONTWRITEBYTECODE": "1", **ENVIRONMENT},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    loaded, collections_before_clients, has_usual_thresholds, frozen_objects = json.loads(process.stdout)
+    foreign = {name for name in loaded if name not in sys.stdlib_module_names and "__mypyc" not in name}
+    assert foreign - OPTIONAL <= PINNED
+    assert not SLOW & set(loaded)
+    assert ("requests" in loaded) == (function in FUNCTIONS_WITH_PROVIDER)
+    assert collections_before_clients <= 3
+    assert has_usual_thresholds
+    assert frozen_objects > 0
