@@ -1,21 +1,22 @@
-"""Every row of the provider's error table, and the shapes that other hosts give."""
+"""Every row of the provider's error table, and the shapes of other hosts."""
 
 import json
 
 import pytest
 
 from generate_image.errors import ContentRejectedError, GenerateImageError
-from generate_image.provider_connection import ProviderAnswer
-from generate_image.provider_errors import NoSuchModelError, to_error
+from generate_image.provider.connection import ProviderResponse
+from generate_image.provider.errors import NoSuchModelError, to_error
 
 NOW = 1_800_000_000.0
 USER_ERROR = "image_generation_user_error"
 INVALID = "invalid_request_error"
+MODEL = "dall-e-3"
 
 
 def refuse(status: int, body: object, headers: dict[str, str] | None = None) -> GenerateImageError | NoSuchModelError:
     content = body.encode() if isinstance(body, str) else json.dumps(body).encode()
-    return to_error(ProviderAnswer(status, headers or {}, content, "req_1"), now=NOW)
+    return to_error(ProviderResponse(status, headers or {}, content, "req_1"), model=MODEL, now=NOW)
 
 
 def error(code: object, kind: str | None = None, message: str = "It failed.", **more: object) -> dict[str, object]:
@@ -38,6 +39,8 @@ def error(code: object, kind: str | None = None, message: str = "It failed.", **
         (404, error("model_not_found", INVALID), "NoSuchModelError"),
         (400, error("invalid_value", USER_ERROR, "The model 'dall-e-3' does not exist."), "NoSuchModelError"),
         (400, error(None, None, "The model 'dall-e-3' does not exist."), "NoSuchModelError"),
+        (404, error(None, None, "The model `dall-e-3` does not exist or you do not have access to it."),
+         "NoSuchModelError"),
         (404, error("DeploymentNotFound", None, "The API deployment does not exist."), "NoSuchModelError"),
         (404, error(404, None, "Not found", status="NOT_FOUND"), "ProviderRejectedError"),
         (429, error("rate_limit_exceeded", "requests"), "RateLimitedError"),
@@ -52,7 +55,7 @@ def error(code: object, kind: str | None = None, message: str = "It failed.", **
         (500, error("server_error", "server_error"), "ProviderUnavailableError"),
         (503, error("server_is_overloaded", "service_unavailable_error"), "ProviderUnavailableError"),
         (503, error("slow_down", "service_unavailable_error"), "ProviderUnavailableError"),
-        # what proves nothing
+        # responses that prove nothing
         (500, "<html>Internal Server Error</html>", "OutcomeUnknownError"),
         (503, "", "OutcomeUnknownError"),
         (503, {"error": "overloaded"}, "OutcomeUnknownError"),
@@ -77,11 +80,31 @@ def error(code: object, kind: str | None = None, message: str = "It failed.", **
         (401, {"detail": "no"}, "ProviderAuthError"),
     ],
 )  # fmt: skip
-def test_an_answer_ends_in_the_right_class(status: int, body: object, expected: str) -> None:
+def test_response_maps_to_its_error(status: int, body: object, expected: str) -> None:
     assert type(refuse(status, body)).__name__ == expected
 
 
-def test_the_categories_of_a_moderation_are_told() -> None:
+@pytest.mark.parametrize(
+    ("message", "param"),
+    [
+        ("Invalid prompt: 'a model of a city that does not exist'", None),
+        ("Invalid prompt: 'the model 'dall-e-3' does not exist'", None),
+        ("The model 'dall-e-3' does not exist.", "prompt"),
+        ("The model 'another' does not exist.", "model"),
+        ("The model 'dall-e-3-hd' does not exist.", "model"),
+        ("The model 'dall-eX3' does not exist.", None),
+    ],
+)
+def test_quoted_prompt_does_not_remove_a_model(message: str, param: str | None) -> None:
+    assert isinstance(refuse(400, error("invalid_value", USER_ERROR, message, param=param)), GenerateImageError)
+
+
+def test_param_model_allows_words_before_the_sentence() -> None:
+    body = error(None, None, "Error: the model 'dall-e-3' does not exist.", param="model")
+    assert isinstance(refuse(400, body), NoSuchModelError)
+
+
+def test_moderation_categories_are_returned() -> None:
     details = {"moderation_stage": "input", "categories": ["violence", "self-harm", 7, "<script>"]}
     rejected = refuse(400, error("moderation_blocked", moderation_details=details))
     assert isinstance(rejected, ContentRejectedError)
@@ -90,7 +113,7 @@ def test_the_categories_of_a_moderation_are_told() -> None:
 
 
 @pytest.mark.parametrize("details", [None, [], "text", {}, {"categories": "violence"}, {"categories": None}])
-def test_details_of_a_moderation_may_be_anything(details: object) -> None:
+def test_odd_moderation_details_are_ignored(details: object) -> None:
     rejected = refuse(400, error("moderation_blocked", moderation_details=details))
     assert isinstance(rejected, ContentRejectedError)
     assert rejected.categories == []
@@ -109,14 +132,14 @@ def test_details_of_a_moderation_may_be_anything(details: object) -> None:
         ({}, None),
     ],
 )
-def test_retry_after_is_seconds_milliseconds_or_a_date(headers: dict[str, str], seconds: float | None) -> None:
+def test_retry_after_is_read_in_every_form(headers: dict[str, str], seconds: float | None) -> None:
     limited = refuse(429, error("rate_limit_exceeded"), headers)
     assert isinstance(limited, GenerateImageError)
     assert limited.retry_after == seconds
 
 
-def test_a_message_repeats_nothing_that_may_quote_the_prompt() -> None:
-    told = str(refuse(400, error("invalid_value; a prompt", INVALID, "Bad: a secret prompt", param="a secret prompt")))
-    assert "secret" not in told
-    assert "a prompt" not in told
-    assert "[provider request req_1]" in told
+def test_message_does_not_quote_the_prompt() -> None:
+    shown = str(refuse(400, error("invalid_value; a prompt", INVALID, "Bad: a secret prompt", param="a secret prompt")))
+    assert "secret" not in shown
+    assert "a prompt" not in shown
+    assert "[provider request req_1]" in shown
