@@ -1,0 +1,124 @@
+"""The streams of a batch in S3, and the two functions that read and write them."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ReadTimeoutError
+
+from generate_image.aws.batch_files import PART_BYTES, BatchFiles, MissingObjectError
+from generate_image.errors import ConfigurationError, InvalidRequestError, StorageError
+from generate_image.functions import count_results, prepare_list
+from generate_image.functions._runtime import with_boundary
+from local.account import BUCKET, Account
+from local.functions import environment
+from local.lambda_context import Function, LocalContext
+
+KEY = "results/run/items.jsonl"
+
+
+@pytest.fixture
+def s3(account: Account) -> Any:  # noqa: ANN401  # boto3's client
+    return account.session().client("s3", endpoint_url=account.endpoint)
+
+
+@pytest.fixture
+def files(s3: Any) -> BatchFiles:  # noqa: ANN401
+    return BatchFiles(s3, BUCKET)
+
+
+def function_of(account: Account, module: Any) -> Function:  # noqa: ANN401  # a module of generate_image.functions
+    started = environment(account, account.settings)
+    return with_boundary(module.build(started), started)
+
+
+@pytest.mark.parametrize("size", [0, 10, PART_BYTES - 1, PART_BYTES, 2 * PART_BYTES + 10])
+def test_lines_are_stored_as_one_object(files: BatchFiles, size: int) -> None:
+    line = b"x" * 1023 + b"\n"
+    lines = [line] * (size // len(line)) + [b"x" * (size % len(line))]
+
+    assert files.write(KEY, lines) == len(lines)
+
+    with files.open(KEY) as stored:
+        assert stored.read() == b"".join(lines)
+
+
+def test_failed_write_leaves_neither_object_nor_parts(files: BatchFiles, s3: Any) -> None:  # noqa: ANN401
+    def lines() -> Iterator[bytes]:
+        yield b"x" * PART_BYTES
+        raise InvalidRequestError("id 7 is there twice")
+
+    with pytest.raises(InvalidRequestError):
+        files.write(KEY, lines())
+
+    with pytest.raises(MissingObjectError):
+        files.open(KEY)
+    assert "Uploads" not in s3.list_multipart_uploads(Bucket=BUCKET)
+
+
+def test_line_that_is_larger_than_a_read_is_one_result(files: BatchFiles) -> None:
+    results = [{"Status": "SUCCEEDED", "Output": "é" * 1_500_000}, {"Status": "FAILED"}]
+    files.write("results/run/SUCCEEDED_0.jsonl", [json.dumps(result).encode() + b"\n" for result in results])
+    manifest = {"ResultFiles": {"FAILED": [], "SUCCEEDED": [{"Key": "results/run/SUCCEEDED_0.jsonl"}]}}
+    files.write("results/run/manifest.json", [json.dumps(manifest).encode()])
+
+    assert list(files.results("results/run/manifest.json")) == results
+
+
+def test_unreachable_s3_is_a_storage_error() -> None:
+    client = boto3.Session("a", "b", region_name="us-east-1").client("s3", endpoint_url="http://127.0.0.1:9")
+
+    with pytest.raises(StorageError, match="EndpointConnectionError"):
+        BatchFiles(client, BUCKET).open(KEY)
+
+
+def test_interrupted_read_is_a_storage_error() -> None:
+    class Body:
+        def read(self, _: int) -> bytes:
+            raise ReadTimeoutError(endpoint_url="s3")
+
+        def close(self) -> None:
+            pass
+
+    class Client:
+        def get_object(self, **_: str) -> dict[str, Body]:
+            return {"Body": Body()}
+
+    client: Any = Client()
+    with BatchFiles(client, BUCKET).open(KEY) as content, pytest.raises(StorageError, match="ReadTimeoutError"):
+        content.read()
+
+
+def test_missing_bucket_is_a_configuration_error(s3: Any) -> None:  # noqa: ANN401
+    with pytest.raises(ConfigurationError, match="NoSuchBucket"):
+        BatchFiles(s3, "another-bucket").open(KEY)
+
+
+def test_missing_list_is_an_invalid_request(account: Account) -> None:
+    event = {
+        "input": {"list": "lists/a.csv"},
+        "execution": "run",
+        "max_concurrency": 5,
+        "tolerated_failure_percentage": 100,
+    }
+
+    with pytest.raises(InvalidRequestError, match=r"the bucket has no lists/a\.csv"):
+        function_of(account, prepare_list)(event, LocalContext())
+
+
+def test_missing_results_are_a_configuration_error(account: Account) -> None:
+    written = {"Bucket": BUCKET, "Key": "results/run/manifest.json"}
+
+    with pytest.raises(ConfigurationError, match=r"results/run/manifest\.json"):
+        function_of(account, count_results)(
+            {"name": "spring", "map_run": {"ResultWriterDetails": written}}, LocalContext()
+        )
+
+
+@pytest.mark.parametrize("map_run", [{}, {"map_run": {"MapRunArn": "arn"}}])
+def test_batch_without_results_has_totals_of_zero(account: Account, map_run: dict[str, Any]) -> None:
+    counted = function_of(account, count_results)({"name": "spring", **map_run}, LocalContext())
+
+    assert (counted["asked"], counted["failed"], counted["results"]) == (0, {}, None)

@@ -1,0 +1,245 @@
+"""A list of pictures: the template's own definition, executed."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from generate_image.errors import ERRORS_BY_CODE
+from generate_image.event import INVALID_LIST_ITEM
+from local.account import BUCKET, CREDENTIALS_ID, Account
+from local.lambda_context import LocalContext
+from local.openai_stand_in import StandIn
+from local.state_machines import GENERATE_IMAGES_BATCH
+from tests.events import EVENTS
+from tests.machines import Execution, Machines, scripted
+
+ITEMS: list[dict[str, Any]] = [
+    {"id": "first", "nextModule": "next", "data": {"prompt_image": "Boat one", "order": {"number": 4711}}},
+    {"id": 2, "config": {"prompt": "Boat two"}},
+    {"data": {"prompt": "Boat three"}},
+]
+ANSWER = {"_meta_": {"replayed": False}}
+
+
+@pytest.fixture
+def machines(account: Account, stand_in: StandIn) -> Iterator[Machines]:
+    account.create_secret({"apiKey": stand_in.api_key})
+    with Machines(account, stand_in).running() as running:
+        yield running
+    log = running.log.getvalue()
+    assert stand_in.api_key not in log
+    assert "Boat" not in log  # every prompt of these tests
+
+
+def test_item_reaches_the_module_with_every_default(machines: Machines) -> None:
+    requested: list[Any] = []
+
+    def generate(event: Any, context: LocalContext) -> dict[str, Any]:  # noqa: ANN401  # JSON
+        del context
+        requested.append(event)
+        return ANSWER
+
+    machines.generate = generate
+
+    machines.run_batch("lists/a.json", json.dumps(ITEMS), name="spring", nextModule="common", max_concurrency=1)
+
+    credentials = {"credentials_id": CREDENTIALS_ID}
+    assert requested == [
+        {
+            "client_id": 1,
+            "nextModule": "next",
+            "config": credentials,
+            "data": ITEMS[0]["data"],
+            "idempotency_key": "spring/first",
+        },
+        {
+            "client_id": 1,
+            "nextModule": "common",
+            "config": {**credentials, "prompt": "Boat two"},
+            "idempotency_key": "spring/2",
+        },
+        {
+            "client_id": 1,
+            "nextModule": "common",
+            "config": credentials,
+            "data": {"prompt": "Boat three"},
+            "idempotency_key": "spring/#2",
+        },
+    ]
+
+
+def test_task_sends_the_largest_answer_of_step_functions(machines: Machines) -> None:
+    limits = []
+
+    def generate(event: object, context: LocalContext) -> dict[str, Any]:
+        del event
+        limits.append(context.answer_bytes)
+        return ANSWER
+
+    machines.generate = generate
+    machines.run_batch("lists/a.json", json.dumps(ITEMS[:1]))
+
+    assert limits == [262_144]
+
+
+@pytest.mark.parametrize("name", ["batch.json", "batch.jsonl", "batch.csv"])
+def test_example_list_is_bought(machines: Machines, name: str) -> None:
+    content = (EVENTS / name).read_text("utf-8")
+
+    execution = machines.run_batch(f"lists/{name}", content)
+
+    failed = {"InvalidRequestError": 1} if name == "batch.json" else {}
+    assert (execution.output["bought"], execution.output["failed"]) == (4, failed)
+
+
+def test_invalid_item_fails_with_its_position(machines: Machines) -> None:
+    execution = machines.run_batch("lists/a.json", json.dumps([*ITEMS, {"id": "x", "data": {}}]))
+
+    [failed] = [result for result in machines.results(execution) if result["Status"] == "FAILED"]
+    assert failed["Error"] == "InvalidRequestError"
+    assert failed["Input"][INVALID_LIST_ITEM].startswith("item #3 (id x): prompt: ")
+    assert failed["Input"][INVALID_LIST_ITEM] in json.loads(failed["Cause"])["errorMessage"]
+    assert (execution.output["asked"], execution.output["bought"]) == (4, 3)
+
+
+@pytest.mark.parametrize(
+    ("event", "message"),
+    [
+        ({"list": "lists/missing.json"}, "the bucket has no lists/missing.json"),
+        ({"list": "lists/a.txt"}, "begins with lists/"),
+        ({"list": "lists/a.json", "max_concurrency": "many"}, "max_concurrency"),
+        ([], "input: must be a JSON object"),
+    ],
+)
+def test_wrong_input_is_an_invalid_request(machines: Machines, event: object, message: str) -> None:
+    execution = machines.run(GENERATE_IMAGES_BATCH, event)
+
+    assert (execution.status, execution.error) == ("FAILED", "InvalidRequestError")
+    assert message in execution.message
+
+
+def test_broken_list_buys_nothing(machines: Machines) -> None:
+    items = "".join(f"{json.dumps({'data': {'prompt': f'Boat {number}'}})}\n" for number in range(10))
+
+    execution = machines.run_batch("lists/a.jsonl", items + '{"data')
+
+    assert (execution.status, execution.error) == ("FAILED", "InvalidRequestError")
+    assert "line 11 is not JSON" in execution.message
+    assert machines.stand_in.ledger()["requests"] == 0
+
+
+def test_list_without_items_has_totals_of_zero(machines: Machines) -> None:
+    execution = machines.run_batch("lists/a.json", "[]")
+
+    assert (execution.status, execution.output["asked"], execution.output["results"]) == ("SUCCEEDED", 0, None)
+
+
+@pytest.mark.parametrize(("tolerated", "status"), [(50, "SUCCEEDED"), (49, "FAILED"), (0, "FAILED")])
+def test_too_many_failures_stop_the_batch(machines: Machines, tolerated: int, status: str) -> None:
+    machines.generate = scripted(*[ERRORS_BY_CODE["ContentRejectedError"]("No.")] * 2, answer=ANSWER)
+    items = [{"id": number, "data": {"prompt": "Boat"}} for number in range(4)]
+
+    execution = machines.run_batch(
+        "lists/a.json", json.dumps(items), tolerated_failure_percentage=tolerated, max_concurrency=1
+    )
+
+    assert execution.status == status
+    assert execution.error == ("States.ExceedToleratedFailureThreshold" if status == "FAILED" else "")
+
+
+def test_redriven_batch_buys_only_missing_pictures(machines: Machines) -> None:
+    machines.stand_in.script("insufficient_quota", times=1, match={"prompt_contains": "Boat two"})
+    failed = machines.run_batch(
+        "lists/spring.json", json.dumps(ITEMS), tolerated_failure_percentage=0, max_concurrency=1
+    )
+    billed = machines.stand_in.ledger()["billed"]
+
+    redriven = machines.redrive(GENERATE_IMAGES_BATCH, failed)
+
+    assert (failed.error, billed) == ("States.ExceedToleratedFailureThreshold", 1)
+    assert (redriven.output["bought"], redriven.output["replayed"]) == (2, 1)
+
+
+def test_second_start_of_a_list_buys_only_missing_pictures(machines: Machines) -> None:
+    first = machines.run_batch("lists/spring.json", json.dumps(ITEMS[:2])).output
+    second = machines.run_batch("lists/spring.json", json.dumps(ITEMS)).output
+    other = machines.run_batch("lists/spring.json", json.dumps(ITEMS), name="summer").output
+
+    price = first["cost_usd"] / 2
+    assert price > 0
+    assert (first["asked"], first["bought"], first["replayed"], first["failed"]) == (2, 2, 0, {})
+    assert (second["asked"], second["bought"], second["replayed"]) == (3, 1, 2)
+    assert second["cost_usd"] == pytest.approx(price)
+    assert (second["name"], other["name"]) == ("spring", "summer")
+    assert second["results"].startswith(f"s3://{BUCKET}/results/")
+    assert other["bought"] == 3
+
+
+RETRIES = 1 + 20  # invocations by Step Functions,
+ATTEMPTS = 3  # each with so many requests
+# fault, items of 300 that meet it, times for each, and the error of the item, or None for a picture
+FAULTS = [
+    ("rate_limit_exceeded", 9, 4, None),
+    ("rate_limit_retry_after", 9, 4, None),
+    ("server_error", 9, 4, None),
+    ("closed_before_billing", 5, 1, "OutcomeUnknownError"),
+    ("reset_after_billing", 5, 1, "OutcomeUnknownError"),
+    ("moderation_blocked", 8, 1, "ContentRejectedError"),
+    ("data_empty", 5, 1, "ProviderResponseError"),
+    ("server_is_overloaded", 4, RETRIES * ATTEMPTS, "ProviderUnavailableError"),
+]
+INVALID_ITEMS: list[Any] = [None, "A quay", {"id": "none"}, {"data": {"prompt": " "}}, {"data": 1}, {"data": {}}]
+
+
+@pytest.mark.parametrize("share", [pytest.param(1, marks=pytest.mark.slow), 10])
+def test_faulty_batch_bills_each_item_at_most_once(machines: Machines, share: int) -> None:
+    """share: of 300 items. A second start of the batch buys the pictures that failed for a transient reason."""
+    count = 300 // share
+    prompts = [f"Boat {number:03}" for number in range(count)]
+    items: list[Any] = [{"id": number, "data": {"prompt": prompt}} for number, prompt in enumerate(prompts)]
+    expected: dict[int, str | None] = dict.fromkeys(range(count))
+    places = iter(range(0, count, 5 if share == 1 else 2))
+    for fault, number_of_items, times, error in FAULTS:
+        for number in (next(places) for _ in range(max(1, number_of_items // share))):
+            machines.stand_in.script(fault, times=times, match={"prompt_contains": prompts[number]})
+            expected[number] = error
+    for invalid, number in zip(INVALID_ITEMS, places, strict=False):
+        items[number], expected[number] = invalid, "InvalidRequestError"
+    transient = {number for number, error in expected.items() if error == "ProviderUnavailableError"}
+
+    first = machines.run_batch("lists/boats.json", json.dumps(items), max_concurrency=8)
+
+    assert errors_by_place(machines, first) == expected
+    assert first.output["failed"] == Counter(error for error in expected.values() if error)
+    assert (first.output["bought"], first.output["replayed"]) == (list(expected.values()).count(None), 0)
+    assert max(machines.billed(prompt) for prompt in prompts) == 1
+    assert sum(machines.billed(prompts[number]) for number in transient) == 0
+    billed = machines.stand_in.ledger()["billed"]
+
+    second = machines.run_batch("lists/boats.json", json.dumps(items), max_concurrency=8)
+
+    assert errors_by_place(machines, second) == expected | dict.fromkeys(transient)
+    assert (second.output["bought"], second.output["replayed"]) == (len(transient), first.output["bought"])
+    assert machines.stand_in.ledger()["billed"] - billed == len(transient)
+    assert {machines.billed(prompts[number]) for number in transient} == {1}
+
+
+def errors_by_place(machines: Machines, execution: Execution) -> dict[int, str | None]:
+    """Return the error of each item by its place in the list, or None. Each item has one result."""
+    results = machines.results(execution)
+    errors = {int(result["Name"]): result.get("Error") for result in results}
+    assert len(errors) == len(results) == execution.output["asked"]
+    return errors
+
+
+@pytest.mark.slow
+def test_one_worker_buys_two_thousand_items(machines: Machines) -> None:
+    machines.generate = scripted(answer=ANSWER)
+    rows = "".join(f"{number},Boat\n" for number in range(2_000))
+
+    execution = machines.run_batch("lists/a.csv", f"id,prompt\n{rows}", max_concurrency=1)
+
+    assert execution.output["bought"] == 2_000

@@ -1,0 +1,149 @@
+"""Both state machines of the template on this machine, with the functions behind them."""
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
+from functools import partial
+from hashlib import sha256
+from io import StringIO
+from random import Random
+from typing import Any
+from uuid import uuid4
+
+from generate_image.functions import count_results, generate_image, prepare_list
+from local.account import BUCKET, CREDENTIALS_ID, Account
+from local.functions import ConcurrentFunction, environment
+from local.lambda_context import Function, LocalContext
+from local.openai_stand_in import StandIn
+from local.state_machines import (
+    GENERATE_IMAGE,
+    GENERATE_IMAGES_BATCH,
+    SUBSTITUTIONS,
+    StateMachines,
+    definition_of,
+    definition_text,
+)
+
+EXECUTION_SECONDS = 200
+
+
+@dataclass(frozen=True)
+class Execution:
+    """An execution that has ended. error: its name. message: of the function's error, else the cause."""
+
+    arn: str
+    status: str
+    output: Any
+    error: str
+    message: str
+
+
+class Machines:
+    """Runs executions of both machines.
+
+    generate: the function behind the purchase; a test may replace it. waits: seconds of every retry, none of which is
+    waited. log: of all functions.
+    """
+
+    def __init__(self, account: Account, stand_in: StandIn) -> None:
+        self.stand_in = stand_in
+        self.log = StringIO()
+        self.waits: list[float] = []
+        self.s3 = account.session().client("s3", endpoint_url=account.endpoint)
+        settings = {**account.settings, "OPENAI_BASE_URL": stand_in.base_url}
+        start = partial(environment, account, settings, self.log, sleep=lambda _: None)
+        build = partial(generate_image.build, storing_seconds=1, shortest_purchase_seconds=0.1)
+        self.generate: Function = ConcurrentFunction(build, start)
+        functions: dict[str, Function] = {
+            "GenerateImageFunction": self._generate,
+            "PrepareListFunction": ConcurrentFunction(prepare_list.build, start),
+            "CountResultsFunction": ConcurrentFunction(count_results.build, start),
+        }
+        self._machines = StateMachines(account, functions, sleep=self.waits.append, random=Random(4711))
+
+    @contextmanager
+    def running(self) -> Iterator["Machines"]:
+        """Create the machines."""
+        with self._machines, redirect_stdout(self.log):  # the metrics
+            self._arns = {
+                name: self._machines.create(name, definition_text(name), SUBSTITUTIONS)
+                for name in (GENERATE_IMAGE, GENERATE_IMAGES_BATCH)
+            }
+            yield self
+
+    def run(self, machine: str, event: object, name: str = "") -> Execution:
+        """Run an execution to its end."""
+        return self._run(self._arns[machine], event, name)
+
+    def run_batch(self, key: str, content: str, **given: object) -> Execution:
+        """Put a list into the bucket and run the batch over it."""
+        self.s3.put_object(Bucket=BUCKET, Key=key, Body=content.encode())
+        batch = {"list": key, "client_id": 1, "credentials_id": CREDENTIALS_ID, **given}
+        return self.run(GENERATE_IMAGES_BATCH, batch)
+
+    def redrive(self, machine: str, execution: Execution) -> Execution:
+        """Run a failed execution again from its failed state, with that state's input.
+
+        moto has no RedriveExecution, which does the same under the same name:
+        https://docs.aws.amazon.com/step-functions/latest/dg/redrive-executions.html
+        """
+        history = self._machines.client.get_execution_history(executionArn=execution.arn)["events"]
+        entered = [event["stateEnteredEventDetails"] for event in history if "stateEnteredEventDetails" in event]
+        definition = definition_of(definition_text(machine), SUBSTITUTIONS) | {"StartAt": entered[-1]["name"]}
+        arn = self._machines.create(f"redriven-{uuid4()}", json.dumps(definition), SUBSTITUTIONS)
+        return self._run(arn, json.loads(entered[-1]["input"]), execution.arn.rpartition(":")[2])
+
+    def results(self, execution: Execution) -> list[dict[str, Any]]:
+        """Return the results of a batch's items, with their input and output as JSON."""
+        manifest = json.loads(self.read(execution.output["results"].removeprefix(f"s3://{BUCKET}/")))
+        keys = [file["Key"] for files in manifest["ResultFiles"].values() for file in files]
+        return [
+            result | {name: json.loads(result[name]) for name in ("Input", "Output") if name in result}
+            for key in keys
+            for result in map(json.loads, self.read(key).splitlines())
+        ]
+
+    def read(self, key: str) -> str:
+        """Return an object."""
+        return self.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read().decode()
+
+    def billed(self, prompt: str) -> int:
+        """Return how often the provider billed a prompt."""
+        digest = sha256(prompt.encode()).hexdigest()[:16]
+        return int(self.stand_in.ledger()["by_prompt"].get(digest, {"billed": 0})["billed"])
+
+    def _generate(self, event: object, context: LocalContext) -> Any:  # noqa: ANN401  # JSON
+        return self.generate(event, context)
+
+    def _run(self, arn: str, event: object, name: str) -> Execution:
+        client = self._machines.client
+        started = client.start_execution(stateMachineArn=arn, name=name or str(uuid4()), input=json.dumps(event))
+        end = time.monotonic() + EXECUTION_SECONDS
+        while time.monotonic() < end:
+            described = client.describe_execution(executionArn=started["executionArn"])
+            if described["status"] != "RUNNING":
+                cause = described.get("cause", "")
+                return Execution(
+                    started["executionArn"],
+                    described["status"],
+                    json.loads(described.get("output", "null")),
+                    described.get("error", ""),
+                    str(json.loads(cause)["errorMessage"]) if cause.startswith("{") else cause,
+                )
+            time.sleep(0.01)
+        raise AssertionError(f"{arn} did not end")
+
+
+def scripted(*errors: Exception, answer: Mapping[str, Any]) -> Function:
+    """Return a function that raises each error in turn, then returns the answer."""
+    left = list(errors)
+
+    def function(event: object, context: LocalContext) -> Mapping[str, Any]:
+        del event, context
+        if left:
+            raise left.pop(0)
+        return answer
+
+    return function
