@@ -39,9 +39,8 @@ PictureStatus = Ready | Pending | Ended | None
 
 
 class Snapshot(NamedTuple):
-    """The record, its state, and the execution where the record alone does not decide."""
+    """The state of the record, and the last execution where the record alone does not decide."""
 
-    record: Record | None
     state: State
     execution: Execution | None = None
 
@@ -58,7 +57,7 @@ class Snapshot(NamedTuple):
     @property
     def is_recorded_unknown(self) -> bool:
         """Whether the record says that the outcome is unknown, so that another execution would find nothing new."""
-        return isinstance(self.state, Unknown) and self.record is not None and self.record.status is Status.FAILED
+        return isinstance(self.state, Unknown) and self.state.record.status is Status.FAILED
 
     def status(self) -> PictureStatus:
         """Return the status that callers see."""
@@ -66,7 +65,7 @@ class Snapshot(NamedTuple):
             return Ready(self.state.record)
         if self.is_running:
             return Pending(_progress(self.state))
-        error = self.state.record.error if isinstance(self.state, Failed | Unknown) else self._failure()
+        error = self.state.error if isinstance(self.state, Failed | Unknown) else self._failure()
         return Ended(error) if error else None
 
     def _failure(self) -> GenerateImageError | None:
@@ -76,11 +75,12 @@ class Snapshot(NamedTuple):
             return failure or DownloadError(
                 "The picture was bought and not downloaded yet. Retry with the same idempotency key: that buys nothing."
             )
+        record = self.state.record
         is_old = (
-            self.record is not None
-            and self.record.status is Status.STORED  # and its picture's lifetime is over
+            record is not None
+            and record.status is Status.STORED  # and its picture's lifetime is over
             and self.execution is not None
-            and self.execution.started_at <= self.record.lease_until
+            and self.execution.started_at <= record.lease_until
         )
         return None if is_old else failure
 
@@ -100,7 +100,7 @@ class StatusReader:
     def read_record(self, client_id: str, image_id: str) -> Snapshot:
         """Return a snapshot without an execution. Raises StorageError and ConfigurationError."""
         record = self._records.read(client_id, image_id)
-        return Snapshot(record, state_of(record, self._clock(), self._find_stored))
+        return Snapshot(state_of(record, self._clock(), self._find_stored))
 
     def read(self, client_id: str, image_id: str, first: Snapshot | None = None) -> Snapshot:
         """Return a snapshot with the last execution, if needed. first: what ``read_record`` returned just now.
@@ -126,4 +126,4 @@ def _progress(state: State) -> str:
 
 
 def _etag(snapshot: Snapshot) -> str:
-    return snapshot.record.etag if snapshot.record else ""
+    return snapshot.state.record.etag if snapshot.state.record else ""

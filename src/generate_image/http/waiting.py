@@ -58,7 +58,7 @@ class ImageCreator:
         error of the purchase itself is part of the status.
         """
         snapshot = self._statuses.read_record(request.client_id, request.image_id)
-        if snapshot.record is None and self._executions.last_known_attempt(request.image_id) is None:
+        if snapshot.state.record is None and self._executions.last_known_attempt(request.image_id) is None:
             # A new key, as a rule: it needs no look at executions.
             created = self._start_and_wait(request, 1, FIRST_DESCRIBE_SECONDS, wait_until)
             if created:
