@@ -71,14 +71,14 @@ def build(
             event,
             default_key=context.aws_request_id,
             longest_prompt=most_characters,
-            answer_bytes=_answer_bytes(context),
+            answer_bytes=answer_bytes(context),
         )
         return generation.generate(request)
 
     return serve
 
 
-def _answer_bytes(context: LambdaContext) -> int:
+def answer_bytes(context: LambdaContext) -> int:
     """Return the largest answer that the caller accepts. A caller with a lower limit names it in its client context.
 
     https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html#API_Invoke_RequestParameters (ClientContext)
