@@ -81,12 +81,12 @@ build: .venv-sam/.installed ## Build the artifact that `sam deploy` uploads: ARC
 	@ARCHITECTURE=$(ARCHITECTURE) $(SAM) build --build-dir '$(BUILD)' --parameter-overrides Architecture=$(ARCHITECTURE)
 
 sam-invoke: .venv/.run .venv-sam/.installed ## Make one picture with `sam local invoke`, in a container: EVENT=…
-	@$(PYTHON) -m local.container_engine
+	@PYTHONPATH=src $(PYTHON) -m local.container_engine
 	@$(MAKE) --silent build >&2
 	@PYTHONPATH=src exec $(PYTHON) -m local.sam_invoke "$$EVENT" '$(BUILD)'
 
 sam-start-api: .venv/.run .venv-sam/.installed ## Serve the HTTP API with `sam local start-api`, in containers: PORT=3000
-	@$(PYTHON) -m local.container_engine
+	@PYTHONPATH=src $(PYTHON) -m local.container_engine
 	@$(MAKE) --silent build >&2
 	@PYTHONPATH=src exec $(PYTHON) -m local.sam_start_api '$(BUILD)'
 
