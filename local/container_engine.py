@@ -1,76 +1,75 @@
-"""The container engine that AWS SAM uses, and a way for its containers to reach the servers of this machine."""
+"""The container engine of `sam local`, and a way for its containers to reach the servers of this machine."""
 
 import json
 import os
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from socketserver import BaseRequestHandler, ThreadingTCPServer
+from sys import platform
 from threading import Thread
+
+from local.terminal import FAILURE, CommandError, run_command
 
 SAM = Path(".venv-sam/bin/sam")
 THIS_MACHINE = "host.docker.internal"
-"""This machine's name in a container, as Docker Desktop gives it: https://docs.docker.com/desktop/features/networking/"""
+"""This machine's name in a container, as Docker Desktop has it: https://docs.docker.com/desktop/features/networking/"""
 LAMBDA_IMAGE = "public.ecr.aws/lambda/python:3.13"
-IP_FREEBIND = 15  # ip(7): the network's address may be bound before its first container brings it up
+IP_FREEBIND = 15  # ip(7): the network's address can be bound before its first container brings it up
 
-# SAM's own way to the engine knows of Docker, Finch and the variables that lead to others.
-_ASK_ENGINE = """
-import json
-from samcli.local.docker.utils import get_validated_container_client
-client = get_validated_container_client()
-print(json.dumps({
-    "system": client.info().get("OperatingSystem"),
-    "gateway": client.networks.get("bridge").attrs["IPAM"]["Config"][0]["Gateway"],
-    "images": [tag for image in client.images.list() for tag in image.tags],
-}))
+# Docker's own library for Python, which SAM depends on. DOCKER_HOST leads it to other engines.
+_FIND = """
+import docker, json, sys
+try:
+    client = docker.from_env()
+    print(json.dumps({
+        "system": client.info().get("OperatingSystem"),
+        "gateway": client.networks.get("bridge").attrs["IPAM"]["Config"][0]["Gateway"],
+        "images": [tag for image in client.images.list() for tag in image.tags],
+    }))
+except docker.errors.DockerException as error:
+    sys.exit(str(error).splitlines()[0])
 """
-
-
-class NoEngineError(Exception):
-    """There is no container engine that SAM can use. The message is one line for whoever asked for it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """A container engine. gateway: this machine's address in its network; None where the engine has a machine apart."""
+    """A container engine. gateway: this machine's address in its network; None if it runs in a virtual machine."""
 
     gateway: str | None
     images: frozenset[str]
 
     @property
     def sam_options(self) -> list[str]:
-        """The options of `sam local` that let containers find this machine, and pull no image that is there."""
+        """The options of `sam local` that let containers find this machine, and pull no image that is present."""
         address = self.gateway or "host-gateway"
         skip_pull = ["--skip-pull-image"] if any(tag.startswith(LAMBDA_IMAGE) for tag in self.images) else []
         return ["--add-host", f"{THIS_MACHINE}:{address}", *skip_pull]
 
     @contextmanager
     def forwarding(self, *ports: int) -> Iterator[None]:
-        """Let containers reach these ports of this machine's loopback address, and nobody else."""
+        """Let containers reach these ports of this machine's loopback address."""
         with ExitStack() as stack:
-            if self.gateway is not None:  # else the engine forwards by itself
+            if self.gateway is not None:  # otherwise the engine itself forwards
                 for port in ports:
                     stack.enter_context(_forwarding(self.gateway, port))
             yield
 
 
 def find_engine(environ: Mapping[str, str]) -> Engine:
-    """Return the engine that SAM finds. Raises NoEngineError."""
-    python = SAM.with_name("python")
-    asked = subprocess.run(  # noqa: S603  # a program of this project's own
-        [python, "-c", _ASK_ENGINE], env=dict(environ), capture_output=True, text=True, check=False
+    """Return the engine. Raises CommandError."""
+    done = subprocess.run(  # noqa: S603  # a program of this project's own
+        [SAM.with_name("python"), "-c", _FIND], env=dict(environ), capture_output=True, text=True, check=False
     )
-    if asked.returncode:
-        reason = asked.stderr.strip().rpartition("\n")[2].partition(": ")[2]
-        raise NoEngineError(f"sam local finds no container engine: {reason}")
-    found = json.loads(asked.stdout)
-    apart = sys.platform != "linux" or found["system"] == "Docker Desktop"
-    return Engine(None if apart else found["gateway"], frozenset(found["images"]))
+    if done.returncode:
+        reason = done.stderr.strip().rpartition("\n")[2]
+        raise CommandError(f"No container engine was found, and `sam local` needs one. {reason}", FAILURE)
+    found = json.loads(done.stdout)
+    in_virtual_machine = platform != "linux" or found["system"] == "Docker Desktop"
+    return Engine(None if in_virtual_machine else found["gateway"], frozenset(found["images"]))
 
 
 class _Forward(BaseRequestHandler):
@@ -100,14 +99,17 @@ def _forwarding(address: str, port: int) -> Iterator[None]:
 
 
 def _copy(source: socket.socket, to: socket.socket) -> None:
-    with suppress(OSError):  # either end may go at any time
+    with suppress(OSError):  # either end may close at any time
         while content := source.recv(65_536):
             to.sendall(content)
         to.shutdown(socket.SHUT_WR)
 
 
+def main(environ: Mapping[str, str]) -> int:
+    """Check for an engine before anything is built."""
+    find_engine(environ)
+    return 0
+
+
 if __name__ == "__main__":
-    try:
-        find_engine(os.environ)
-    except NoEngineError as no_engine:
-        sys.exit(str(no_engine))
+    run_command(lambda: main(os.environ))
