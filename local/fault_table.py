@@ -1,26 +1,26 @@
-"""`python -m local.fault_table`: what each fault of the provider leads to, tried out, as a Markdown table.
+"""`python -m local.fault_table`: tries every fault of the provider, and writes the results into docs/bought-once.md.
 
-The stand-in fails in one way for as long as a call lasts, and is well again when the caller asks a second time under
-the same idempotency key; only a URL that it gave stays as bad as it was. docs/bought-once.md keeps the table.
+The stand-in has the fault for the whole first call, and works again for a retry under the same idempotency key. Only a
+URL that it returned keeps its fault.
 """
 
-import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import redirect_stdout
-from typing import IO
+from io import StringIO
+from pathlib import Path
+from typing import NamedTuple
 
 from generate_image.errors import GenerateImageError
-from generate_image.handler import AWS_CONFIG, MARGIN_SECONDS, Handler, told
-from generate_image.settings import Settings
-from generate_image.telemetry import Telemetry
+from generate_image.functions import generate_image
+from generate_image.functions._runtime import MARGIN_SECONDS, with_boundary
 from local.account import CREDENTIALS_ID, Account, local_account
-from local.lambda_context import LocalContext
-from local.openai_stand_in import StandIn
-from local.openai_stand_in.fault import Fault, Route
-from local.openai_stand_in.faults import CATALOGUE
-from local.openai_stand_in.script import Script
+from local.functions import environment
+from local.lambda_context import Function, LocalContext
+from local.openai_stand_in import CATALOGUE, Fault, Route, StandIn
 
+DOCUMENT = Path(__file__).parents[1] / "docs" / "bought-once.md"
+BEGIN, END = "<!-- python -m local.fault_table -->\n", "<!-- end -->"
 STORING_SECONDS = 1.0
 SHORT_SECONDS, LONG_SECONDS = 1.0, 60.0
 SLOW: Mapping[str, Mapping[str, float]] = {
@@ -29,70 +29,77 @@ SLOW: Mapping[str, Mapping[str, float]] = {
     "headers_drip": {"pause": 2 * SHORT_SECONDS},
     "url_drips": {"pause": 2 * SHORT_SECONDS},
 }
-"""Faults that last longer than the time that a call has; the others end when they end."""
-HEADINGS = ("Fault", "Requests", "Billed", "The caller is told", "Asked again", "Requests", "Billed")
+"""The faults that must last longer than the call."""
 
-Row = tuple[str, ...]
+
+class Row(NamedTuple):
+    """The effect of a fault. The counts are the provider's, in total."""
+
+    requests: str
+    billed: str
+    first_response: str
+    retry_response: str
+    requests_after_retry: str
+    billed_after_retry: str
+
+
+HEADINGS = ("Fault", "Requests", "Billed", "The caller gets", "A retry gets", "Requests", "Billed")
 
 
 def main() -> None:
-    """Print the table."""
-    with local_account() as account, StandIn() as stand_in, open(os.devnull, "w") as nowhere:  # noqa: PTH123  # no file
-        account.create_secret({"apiKey": stand_in.api_key})
-        with redirect_stdout(nowhere):  # where the metrics go
-            rows = list(_rows(_handler(account, stand_in, nowhere), stand_in, nowhere))
-    print(table(rows))
+    """Write the table into the document."""
+    before, _, rest = DOCUMENT.read_text("utf-8").partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not end:
+        raise SystemExit(f"{DOCUMENT} has no {BEGIN.strip()} … {END}.")
+    DOCUMENT.write_text(before + BEGIN + fault_table() + END + after, "utf-8")
 
 
-def table(rows: list[tuple[str, Row]]) -> str:
-    """Return a Markdown table with one line for all faults that lead to the same."""
+def fault_table() -> str:
+    """Return a Markdown table. Faults with the same effect share a line."""
     grouped: dict[Row, list[str]] = {}
-    for name, row in rows:
-        grouped.setdefault(row, []).append(f"`{name}`")
+    with local_account() as account, StandIn() as stand_in, redirect_stdout(StringIO()):
+        account.create_secret({"apiKey": stand_in.api_key})
+        for name, row in _rows(_function(account, stand_in), stand_in):
+            grouped.setdefault(row, []).append(f"`{name}`")
     lines = [HEADINGS, ("---",) * len(HEADINGS)]
     lines += [(", ".join(names), *row) for row, names in sorted(grouped.items(), key=lambda group: group[0][2])]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def _handler(account: Account, stand_in: StandIn, log: IO[str]) -> Handler:
-    session = account.session()
-    return Handler(
-        Settings.from_mapping(account.settings | {"OPENAI_BASE_URL": stand_in.base_url}),
-        session.client("s3", endpoint_url=account.endpoint, config=AWS_CONFIG),
-        session.client("secretsmanager", endpoint_url=account.endpoint, config=AWS_CONFIG),
-        Telemetry(log),
-        sleep=lambda _: None,
-        storing_seconds=STORING_SECONDS,
-        shortest_purchase_seconds=0.1,
-    )
+def _function(account: Account, stand_in: StandIn) -> Function:
+    settings = account.settings | {"OPENAI_BASE_URL": stand_in.base_url}
+    made = environment(account, settings, StringIO(), sleep=lambda _: None)
+    serve = generate_image.build(made, storing_seconds=STORING_SECONDS, shortest_purchase_seconds=0.1)
+    return with_boundary(serve, made)
 
 
-def _rows(handler: Handler, stand_in: StandIn, log: IO[str]) -> Iterator[tuple[str, Row]]:
+def _rows(function: Function, stand_in: StandIn) -> Iterator[tuple[str, Row]]:
     for name, fault in CATALOGUE.items():
         if fault.route is not Route.GENERATIONS:
             continue
+        seconds = SHORT_SECONDS if name in SLOW else LONG_SECONDS
         stand_in.reset()
         stand_in.script({"fault": name, "times": "always", **SLOW.get(name, {})})
-        first = _outcome(handler, name, SHORT_SECONDS if name in SLOW else LONG_SECONDS, log)
+        first = _response(function, name, seconds)
         counts = _counts(stand_in, fault)
-        stand_in.faults = Script()
-        again = _outcome(handler, name, SHORT_SECONDS if name in SLOW else LONG_SECONDS, log)
-        yield name, (*counts, first, again, *_counts(stand_in, fault))
+        stand_in.forget_script()
+        retry = _response(function, name, seconds)
+        yield name, Row(*counts, first, retry, *_counts(stand_in, fault))
 
 
-def _outcome(handler: Handler, key: str, seconds: float, log: IO[str]) -> str:
-    """Make a call that has so many seconds to buy; return what came of it."""
+def _response(function: Function, key: str, seconds: float) -> str:
+    """Call the function, with so many seconds for the purchase, and return its response in a word."""
     event = {"client_id": 1, "config": {"credentials_id": CREDENTIALS_ID, "prompt": key}, "idempotency_key": key}
-    context = LocalContext(seconds + MARGIN_SECONDS + STORING_SECONDS)
     try:
-        told(Telemetry(log), context, lambda: handler.serve(event, context))
+        function(event, LocalContext(seconds + MARGIN_SECONDS + STORING_SECONDS))
     except GenerateImageError as error:
         return f"`{error.code}`"
     return "the picture"
 
 
 def _counts(stand_in: StandIn, fault: Fault) -> tuple[str, str]:
-    """Return how many requests were counted and billed: also those that are billed though nobody waits any more."""
+    """Return the requests and the bills. A bill may come after the caller's timeout."""
     until = time.monotonic() + 10
     while fault.bills and not stand_in.ledger()["billed"] and time.monotonic() < until:
         time.sleep(0.05)
