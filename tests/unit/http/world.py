@@ -17,6 +17,7 @@ from generate_image.log import Log
 from generate_image.picture import BoughtPicture, StoredPicture, object_key
 from generate_image.record import Record, Status
 from generate_image.settings import Settings
+from tests.contract import assert_in_contract
 from tests.memory_s3 import MemoryS3, client_error
 from tests.step_functions import MACHINE, MemoryStepFunctions
 
@@ -95,7 +96,7 @@ class World:
             clock=self.clock,
             sleep=self.clock.sleep,
         )
-        self.function = with_boundary(api.build(environment), environment, problem_response)
+        self.invoke = with_boundary(api.build(environment), environment, problem_response)
 
     def call(self, event: Mapping[str, Any], *, seconds: float = 30) -> Response:
         """Invoke the function. seconds: the invocation's timeout."""
@@ -105,8 +106,12 @@ class World:
             client_context=None,
             get_remaining_time_in_millis=lambda: round((ends - self.clock.now) * 1000),
         )
-        response = self.function(event, context)
-        return Response(response["statusCode"], response["headers"], json.loads(response["body"]))
+        response = self.invoke(event, context)
+        status, headers, body = response["statusCode"], response["headers"], response["body"]
+        if event.get("routeKey") in ROUTES.values():
+            method = event["routeKey"].split(" ")[0]
+            assert_in_contract(method, event["rawPath"], status, headers, body)
+        return Response(status, headers, json.loads(body))
 
     def post(
         self,
