@@ -1,12 +1,12 @@
-"""`python -m tests.bought_once.processes`: calls of the handler, each in a process of its own, some of them killed.
+"""`python -m tests.proof.processes`: run the generate function in many processes, and kill some of them.
 
-Reads one JSON object from standard input: `account`, the endpoint; `settings`, the function's environment;
-`together`, whether the calls are made at the same time; `seconds`, an invocation's time; and `calls`, each `{"prompt",
-"key", "kill_after": seconds or null, "later": seconds}`, where `later` is how far the call's clock is ahead. Prints,
-for each, `{"answer"}`, `{"error": class}` or `{}` for a process that said nothing.
+Standard input has one JSON object. ``account``: the endpoint. ``settings``: the function's environment variables.
+``together``: whether the invocations run at the same time. ``seconds``: an invocation's time. ``calls``: a list of
+``{"prompt", "key", "kill_after": seconds or null, "later": seconds}``; ``later`` is how far the clock is ahead. The
+output has ``{"answer"}``, ``{"error": class}``, or ``{}`` for a killed process, for each call.
 
-The processes are forked from this one, which has imported everything and has no threads: a new interpreter would take
-longer to start than a request to be served.
+The processes are forked from this one, which has imported everything and has no threads. A new interpreter would take
+longer to start than a request takes.
 """
 
 import json
@@ -20,27 +20,29 @@ from typing import IO, Any
 
 import boto3
 
+from generate_image.aws.clients import Clients
 from generate_image.errors import GenerateImageError
-from generate_image.handler import AWS_CONFIG, Handler, told
+from generate_image.functions import generate_image
+from generate_image.functions._runtime import Environment, with_boundary
+from generate_image.log import Log
 from generate_image.settings import Settings
-from generate_image.telemetry import Telemetry
 from local.account import REGION
 from local.lambda_context import LocalContext
-from tests.module import event_for
+from tests.events import event_for
 
 
 class Caller:
-    """Makes calls in processes of their own."""
+    """Makes each call in its own process."""
 
     def __init__(self, job: Mapping[str, Any]) -> None:
         session = boto3.Session("local", "local", region_name=REGION)
-        self._s3 = session.client("s3", endpoint_url=job["account"], config=AWS_CONFIG)
-        self._secrets = session.client("secretsmanager", endpoint_url=job["account"], config=AWS_CONFIG)
+        self._clients = Clients({"AWS_ENDPOINT_URL": job["account"]}, session=session)
+        _ = self._clients.s3, self._clients.secrets_manager  # made once, before the forks
         self._settings = Settings.from_mapping(job["settings"])
         self._seconds = float(job["seconds"])
 
     def begin(self, call: Mapping[str, Any], start: int | None = None) -> tuple[int, IO[str]]:
-        """Start a call, at once or when it can read a byte from ``start``. Returns the process and what it will say."""
+        """Start a call, at once or when it can read a byte from ``start``. Returns the process and its output."""
         reading, writing = os.pipe()
         process = os.fork()
         if process:
@@ -51,52 +53,50 @@ class Caller:
             os.close(reading)
             if start is not None:
                 os.read(start, 1)
-            with os.fdopen(writing, "w") as told_to:
-                told_to.write(json.dumps(self._serve(call)))
+            with os.fdopen(writing, "w") as output:
+                output.write(json.dumps(self._serve(call)))
             status = 0
         finally:
             os._exit(status)
 
     def _serve(self, call: Mapping[str, Any]) -> dict[str, Any]:
-        telemetry = Telemetry(sys.stderr, service="bought-once")
-        handler = Handler(
-            self._settings,
-            self._s3,
-            self._secrets,
-            telemetry,
+        environment = Environment(
+            settings=self._settings,
+            log=Log("processes", sys.stderr),
+            clients=self._clients,
             clock=lambda: time.time() + call["later"],
-            storing_seconds=1,
-            shortest_purchase_seconds=0.1,
+            margin=0,
         )
+        serve = generate_image.build(environment, storing_seconds=1, shortest_purchase_seconds=0.1)
         context = LocalContext(self._seconds)
         event = event_for(call["prompt"], idempotency_key=call["key"])
         try:
             with redirect_stdout(sys.stderr):
-                return {"answer": told(telemetry, context, lambda: handler.serve(event, context))}
+                return {"answer": with_boundary(serve, environment)(event, context)}
         except GenerateImageError as error:
             return {"error": error.code}
 
 
 def kill_and_wait(process: int, call: Mapping[str, Any]) -> None:
-    """Kill the process when its time has come, if it has one, and wait for its end."""
+    """Kill the process after its time, if the call has one, and wait for its end."""
     if call["kill_after"] is not None:
         time.sleep(call["kill_after"])
         os.kill(process, signal.SIGKILL)
     os.waitpid(process, 0)
 
 
-def said(by: IO[str]) -> dict[str, Any]:
-    """Return what a process said, whole; a process that was killed while it spoke has said nothing."""
-    with by:
+def outcome_of(pipe: IO[str]) -> dict[str, Any]:
+    """Return the complete output of a process. A killed process may leave a part, which counts as none."""
+    with pipe:
         try:
-            outcome: dict[str, Any] = json.loads(by.read())
+            outcome: dict[str, Any] = json.loads(pipe.read())
         except ValueError:
             return {}
         return outcome
 
 
 def main() -> None:
-    """Make the calls that standard input asks for."""
+    """Make the calls of standard input."""
     job = json.load(sys.stdin)
     caller = Caller(job)
     outcomes = []
@@ -105,13 +105,13 @@ def main() -> None:
         begun = [(*caller.begin(call, start), call) for call in job["calls"]]
         os.write(starter, b"!" * len(begun))
         for process, pipe, call in begun:
-            outcomes.append(said(pipe))
+            outcomes.append(outcome_of(pipe))
             kill_and_wait(process, call)
     else:
         for call in job["calls"]:
             process, pipe = caller.begin(call)
             kill_and_wait(process, call)
-            outcomes.append(said(pipe))
+            outcomes.append(outcome_of(pipe))
     json.dump(outcomes, sys.stdout)
 
 
