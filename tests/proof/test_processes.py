@@ -121,8 +121,7 @@ def test_crowd_with_one_key_buys_once(module: Module, capsys: pytest.CaptureFixt
 
     with capsys.disabled():
         ends = dict(Counter(map(end_of, once))), dict(Counter(map(end_of, again)))
-        print(f"
-{CALLERS} at once: {ends[0]}; then {ends[1]}", end="")  # noqa: T201  # the proof
+        print(f"\n{CALLERS} at once: {ends[0]}; then {ends[1]}", end="")  # noqa: T201  # the proof
     assert module.stand_in.ledger()["billed"] == module.stand_in.ledger()["requests"] == 1
     assert set(map(end_of, once)) <= {"picture", "RequestInProgressError"}
     assert "picture" in map(end_of, once)
