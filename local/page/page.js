@@ -1,26 +1,46 @@
-// The form, and what its buttons do.
+// The form, its buttons, and the requests under way.
 
-import { follow, lookRequest, orderRequest } from "./exchange.js";
-import { rememberOrder, rememberPicture, rememberedOrder } from "./memory.js";
-import * as print from "./print.js";
-import { drawStrip } from "./strip.js";
+import { follow, getCall, postCall } from "./api.js";
+import { forget, isSame, keep, keptRequests, onChange } from "./requests.js";
+import * as view from "./view.js";
 
-const at = (id) => document.getElementById(id);
-const form = at("order");
-const FIELDS = { "config.credentials_id": "credential", client_id: "client", idempotency_key: "key" };
+const { at } = view;
+const form = at("form");
+/** Seconds until an open request is looked at again after a connection was lost. */
+const PAUSE = 5;
 const STATUS = {
-  queued: "nothing has been bought so far",
+  queued: "nothing is bought yet",
   started: "the provider may be drawing",
-  generated: "bought, and on its way into S3",
+  generated: "bought, and on its way to S3",
 };
+/** The field of the form that an error is about. */
+const FIELDS = { "config.credentials_id": "credential", client_id: "client", idempotency_key: "key" };
+const FIELD_OF_CODE = { CredentialsError: "credential", IdempotencyKeyReusedError: "key" };
 
-let waiting; // the AbortController of the exchange that is under way
-let shown; // {client, request, order, imageId} of the exchange that the sheet shows
-let keyUsed = false; // whether the key in the form already names an order
+let waiting; // the AbortController of the exchange on the sheet
+let shown; // the exchange on the sheet: {request?, client, imageId?, posted}
+let keyUsed = false; // whether the key in the form already names a request
+const watched = new Set(); // client and key of open requests that are followed without being shown
 
-function orderInForm() {
-  const { prompt, client, credential, key, wait } = Object.fromEntries(new FormData(form));
-  return { prompt, client, credential, key, wait: Number(wait) };
+function requestInForm() {
+  const request = Object.fromEntries(new FormData(form));
+  return { ...request, wait: Number(request.wait) };
+}
+
+/** Notes by field: what the page itself can see, before anything is sent. */
+function problemsOf({ prompt, client, key, more }) {
+  const notes = {};
+  let event = {};
+  try {
+    event = more.trim() ? JSON.parse(more) : {};
+    if (event === null || typeof event !== "object" || Array.isArray(event)) notes.more = "Not a JSON object.";
+  } catch (error) {
+    notes.more = `Not JSON: ${error.message}`;
+  }
+  if (!prompt.trim() && !event?.data && !event?.config && !notes.more) notes.prompt = "Write a prompt.";
+  if (!/^[\w-]{1,64}$/.test(client)) notes.client = "1 to 64 letters, digits, - and _.";
+  if (!/^[!-~]([ -~]*[!-~])?$/.test(key)) notes.key = "1 to 255 ASCII characters: the key is an HTTP header.";
+  return notes;
 }
 
 function renewKey() {
@@ -28,31 +48,49 @@ function renewKey() {
   keyUsed = false;
 }
 
-async function place(order) {
-  rememberOrder(order);
-  keyUsed = true;
-  const words = order.wait ? `Ordered. The API waits up to ${order.wait} s for the picture.` : "Ordered.";
-  await run({ client: order.client, order, request: orderRequest(order) }, words);
+function submit() {
+  const request = requestInForm();
+  if (waiting) return;
+  const notes = problemsOf(request);
+  if (view.showFieldProblems(notes)) {
+    at(Object.keys(notes)[0]).focus();
+    return;
+  }
+  post(request);
 }
 
-async function look(client, imageId) {
-  at("print").focus();
-  await run({ client, imageId, request: lookRequest(client, imageId) }, "Asking for a fresh link.");
+/** Send a request. With a key that was sent before, the API returns the same picture. */
+async function post(request) {
+  const sent = { ...request, status: "open" };
+  keep(sent);
+  if (isSame(request, requestInForm())) keyUsed = true;
+  const words = request.wait ? `Sent. The API waits up to ${request.wait} s for the picture.` : "Sent.";
+  await run({ request: sent, client: request.client, posted: true }, postCall(request), words);
 }
 
-/** Follow an exchange to its end and show all of it. */
-async function run(exchange, words) {
+/** Read a picture whose id is known. */
+async function get(exchange) {
+  await run({ ...exchange, posted: false }, getCall(exchange.client, exchange.imageId), "Reading the picture.");
+}
+
+/** Go on with a request that was sent before. */
+function resume(request) {
+  return request.imageId ? get({ request, client: request.client, imageId: request.imageId }) : post(request);
+}
+
+/** Follow an exchange to its end on the sheet. */
+async function run(exchange, call, words) {
   waiting?.abort();
   const mine = (waiting = new AbortController());
   shown = exchange;
-  showFieldProblems([]);
-  print.showWaiting(exchange.request, words);
-  at("print").scrollIntoView({ block: "nearest" });
+  view.showFieldProblems({});
+  view.showWaiting(call, words);
   at("submit").setAttribute("aria-disabled", "true");
+  showRequests();
   try {
-    const steps = follow(exchange.request, mine.signal);
+    const steps = follow(call, mine.signal);
     let step = await steps.next();
-    for (; !step.done; step = await steps.next()) tell(exchange, step.value);
+    for (; !step.done; step = await steps.next()) report(exchange, step.value);
     await conclude(exchange, step.value, mine.signal);
   } catch (error) {
     if (!mine.signal.aborted) throw error;
@@ -64,87 +102,128 @@ async function run(exchange, words) {
   }
 }
 
-function tell(exchange, { sent, received, pending }) {
-  if (sent) print.showSent(sent);
-  if (received) print.showReceived(received);
-  if (pending) {
-    exchange.imageId = pending.image_id;
-    exchange.waited = true;
-    if (exchange.order) rememberPicture(exchange.client, pending.image_id);
-    const seconds = Math.round(pending.seconds);
-    print.showDoing(`Not ready yet: ${STATUS[pending.status] ?? pending.status}. Looking again every ${seconds} s.`);
-  }
+function report(exchange, { sent, received, pending }) {
+  if (sent) view.showSent(sent);
+  if (received) view.showReceived(received);
+  if (!pending) return;
+  exchange.imageId = pending.image_id;
+  exchange.waited = true;
+  if (exchange.request) update(exchange.request, { imageId: pending.image_id });
+  const status = STATUS[pending.status] ?? pending.status;
+  view.showDoing(`Not ready yet: ${status}. Next look in ${Math.round(pending.seconds)} s.`);
 }
 
-async function conclude(exchange, { answer, method, problem }, signal) {
+async function conclude(exchange, { answer, problem }, signal) {
+  if (exchange.request) end(exchange.request, { answer, problem });
   if (problem) {
-    showFieldProblems(problem.errors ?? []);
-    print.showProblem(problem);
+    view.showFieldProblems(fieldNotes(problem));
+    view.showProblem(problem);
     return;
   }
-  const stripIsOld = exchange.order || exchange.waited;
   exchange.imageId = answer._meta_.image_id;
-  if (exchange.order) {
-    rememberPicture(exchange.client, exchange.imageId);
-    if (exchange.order.key === at("key").value) renewKey();
-    rememberOrder(orderInForm());
-  }
-  await print.showAnswer(answer, { method, reorder: Boolean(exchange.order), signal });
-  if (stripIsOld && exchange.client === at("client").value) await redrawStrip();
+  if (isSame(exchange.request, requestInForm())) renewKey();
+  await view.showAnswer(answer, { origin: originOf(exchange, answer), key: exchange.request?.key, signal });
 }
 
-function showFieldProblems(errors) {
-  for (const note of form.querySelectorAll(".problem")) note.hidden = true;
-  for (const input of form.querySelectorAll("[aria-invalid]")) input.removeAttribute("aria-invalid");
+/** To a GET, an earlier request bought every picture: `replayed` then says nothing of the POST before it. */
+function originOf({ posted, waited }, { _meta_: meta }) {
+  if (!posted) return "bought before, read again";
+  return meta.replayed && !waited ? "replayed: nothing was bought" : "bought now";
+}
+
+function fieldNotes({ code, detail, errors = [] }) {
+  const notes = {};
+  if (FIELD_OF_CODE[code]) notes[FIELD_OF_CODE[code]] = detail;
   for (const { field, problem } of errors) {
-    const name = FIELDS[field] ?? (/(^|\.)prompt(_image)?$/.test(field) ? "prompt" : undefined);
-    if (!name) continue;
-    at(name).setAttribute("aria-invalid", "true");
-    at(`${name}-problem`).textContent = problem;
-    at(`${name}-problem`).hidden = false;
+    const name = FIELDS[field] ?? (field === "config.prompt" || field === "prompt" ? "prompt" : "more");
+    notes[name] = name === "more" ? `${field}: ${problem}` : problem;
   }
+  return notes;
 }
 
-function redrawStrip() {
-  const client = at("client").value;
-  return client ? drawStrip(client, (imageId) => look(client, imageId)) : undefined;
+/** Save the end of a request: ready, failed, or unknown to the API. A lost connection leaves it open. */
+function end(request, { answer, problem }) {
+  if (answer) update(request, { status: "ready", imageId: answer._meta_.image_id });
+  else if (problem.code === "ImageNotFoundError") forget(request);
+  else if (!problem.unreachable) update(request, { status: problem.code ?? problem.title });
+  showRequests();
+}
+
+function update(request, changes) {
+  Object.assign(request, changes);
+  keep(request);
+  showRequests();
+}
+
+function showRequests() {
+  view.showRequests(keptRequests(), choose);
+  for (const request of keptRequests()) watch(request);
+}
+
+/** Follow an open request that is not on the sheet, so that its line in the list changes by itself. */
+async function watch(request) {
+  const name = JSON.stringify([request.client, request.key]);
+  const isShown = waiting && isSame(request, shown?.request);
+  if (request.status !== "open" || isShown || watched.has(name)) return;
+  watched.add(name);
+  const call = request.imageId ? getCall(request.client, request.imageId) : postCall({ ...request, wait: 0 });
+  const steps = follow(call, new AbortController().signal);
+  let step = await steps.next();
+  for (; !step.done; step = await steps.next()) {
+    if (step.value.pending) update(request, { imageId: step.value.pending.image_id });
+  }
+  if (step.value.problem?.unreachable) await new Promise((resolve) => setTimeout(resolve, PAUSE * 1000));
+  watched.delete(name);
+  end(request, step.value);
+}
+
+/** Show a kept request; a failed one goes back into the form. */
+function choose(request) {
+  if (request.status === "open" || request.status === "ready") {
+    at("result").focus();
+    resume(request);
+    return;
+  }
+  for (const name of ["prompt", "client", "credential", "key", "wait", "more"]) at(name).value = request[name];
+  keyUsed = true;
+  at("prompt").focus();
 }
 
 async function copy(button) {
-  const block = at(button.dataset.copy);
-  try {
-    await navigator.clipboard.writeText(block.textContent);
-    print.say("Copied.");
-  } catch {
-    getSelection().selectAllChildren(block);
-    print.say("This browser does not let a page copy. The text is selected: copy it by hand.");
-  }
+  await navigator.clipboard.writeText(at(button.dataset.copy).textContent);
+  view.say("Copied.");
+}
+
+function stop() {
+  waiting?.abort();
+  waiting = undefined;
+  at("submit").removeAttribute("aria-disabled");
+  view.showEmpty("Stopped waiting. The picture is made all the same; the list shows when it is ready.");
+  at("submit").focus();
+  showRequests();
 }
 
 form.addEventListener("submit", (event) => {
   event.preventDefault();
-  if (!waiting) place(orderInForm());
+  submit();
 });
 form.addEventListener("input", ({ target }) => {
   if (target === at("key")) keyUsed = false;
   else if (keyUsed && target !== at("wait")) renewKey();
 });
-at("client").addEventListener("change", redrawStrip);
-at("new-key").addEventListener("click", renewKey);
-at("stop").addEventListener("click", () => {
-  waiting.abort();
-  print.showBlank("Stopped waiting. A picture that was ordered is made all the same, and its key finds it.");
-  at("submit").focus();
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && form.contains(event.target)) submit();
+  if (event.key === "Escape" && waiting) stop();
 });
-at("again").addEventListener("click", () => place(shown.order));
-at("retry").addEventListener("click", () => (shown.order ? place(shown.order) : look(shown.client, shown.imageId)));
-at("fresh").addEventListener("click", () => look(shown.client, shown.imageId));
+at("new-key").addEventListener("click", renewKey);
+at("stop").addEventListener("click", stop);
+at("again").addEventListener("click", () => post(shown.request));
+at("retry").addEventListener("click", () => (shown.posted ? post(shown.request) : get(shown)));
+at("fresh").addEventListener("click", () => get(shown));
 for (const button of document.querySelectorAll("[data-copy]")) button.addEventListener("click", () => copy(button));
+onChange(showRequests);
 
 renewKey();
-const order = rememberedOrder();
-for (const [name, value] of Object.entries(order)) {
-  if (form.elements[name]) form.elements[name].value = value;
-}
-keyUsed = Boolean(order.key);
-redrawStrip();
+const [newest] = keptRequests();
+if (newest?.status === "open") resume(newest);
+else showRequests();

@@ -1,26 +1,26 @@
 """The page as ``make serve`` serves it, in Chromium."""
 
-import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from io import StringIO
+from threading import Event
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext
 
 from local.account import Account
-from local.http_api import gateway, http_api
+from local.browser import MISSING, browser, chromium
+from local.http_api import http_api
 from local.openai_stand_in import StandIn
 from local.web_server import web_server
-from tests.page.browser import MISSING, browser, chromium
 from tests.page.visit import Visit
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def running_browser() -> Iterator[Browser]:
     executable = chromium()
     if executable is None:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(MISSING)
+        pytest.skip(f"{MISSING}. Then: make test-all")
     with browser(executable) as running:
         yield running
 
@@ -48,18 +48,28 @@ def url(account: Account, stand_in: StandIn) -> Iterator[str]:
 
 
 @pytest.fixture
-def url_without_retries(account: Account, stand_in: StandIn) -> Iterator[str]:
-    """The API without a state machine: what passes is told at once."""
-    account.create_secret({"apiKey": stand_in.api_key})
-    settings = account.settings | {"OPENAI_BASE_URL": stand_in.base_url}
-    with web_server(gateway(account, settings, StringIO())) as url:
-        yield url
+def open_page(context: BrowserContext, url: str) -> Iterator[Callable[[], Visit]]:
+    """Open the page in a new tab. A complaint of the browser that the test does not take fails it."""
+    visits = []
+
+    def open_tab() -> Visit:
+        visits.append(Visit(context.new_page(), url))
+        visits[-1].open()
+        return visits[-1]
+
+    yield open_tab
+    assert [complaint for visit in visits for complaint in visit.complaints] == []
 
 
 @pytest.fixture
-def visit(context: BrowserContext, url: str) -> Iterator[Visit]:
-    """The page, opened. What the browser complains of and the test did not take fails it."""
-    visit = Visit(context.new_page(), url)
-    visit.open()
-    yield visit
-    assert visit.complaints == []
+def visit(open_page: Callable[[], Visit]) -> Visit:
+    return open_page()
+
+
+@pytest.fixture
+def drawing(stand_in: StandIn) -> Iterator[Event]:
+    """The stand-in draws until this event is set."""
+    finished = Event()
+    stand_in.latency, stand_in.sleep = 1, lambda _: finished.wait(60)
+    yield finished
+    finished.set()

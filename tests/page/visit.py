@@ -1,33 +1,30 @@
-"""Somebody who looks at the page."""
+"""The page in a browser, with the steps that the tests share."""
 
 import re
-from io import BytesIO
 
-import requests
-from PIL import Image, ImageChops, ImageStat
 from playwright.sync_api import ConsoleMessage, Locator, Page, expect
 
 SUBMIT = "Make the picture"
-expect.set_options(timeout=30_000)  # milliseconds; a loaded machine takes its time
+expect.set_options(timeout=30_000)  # milliseconds
 
 
 class Visit:
-    """The page in a browser, and what the browser complains of."""
+    """One tab with the page, and the complaints of the browser."""
 
     def __init__(self, page: Page, url: str) -> None:
         self.page = page
         self.url = url
         self.complaints: list[str] = []
-        page.on("console", self._hear)
+        page.on("console", self._on_console)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
 
     def open(self) -> None:
         self.page.goto(self.url)
 
-    def order(self, prompt: str, *, wait: int = 25) -> None:
-        """Fill the form in and send it. wait: seconds until the first answer."""
+    def send(self, prompt: str, *, wait: int = 25) -> None:
+        """Fill in the form and send it. wait: seconds until the first response."""
         self.page.get_by_label("Prompt").fill(prompt)
-        self.page.get_by_label("The first answer comes").select_option(str(wait))
+        self.page.get_by_label("Wait for the picture").select_option(str(wait))
         self.submit()
 
     def submit(self) -> None:
@@ -41,14 +38,21 @@ class Visit:
         return picture
 
     def see_problem(self, code: str) -> Locator:
-        """Wait for a problem of this code, and take the browser's own complaint about it."""
+        """Wait for a problem with this code."""
         problem = self.page.locator("#problem")
         expect(problem).to_be_visible()
         expect(problem).to_contain_text(code)
         return problem
 
-    def badge(self, text: str) -> Locator:
-        return self.page.get_by_label("About this picture").get_by_text(text)
+    def see_waiting(self) -> Locator:
+        """Wait for the button that stops waiting."""
+        button = self.page.get_by_role("button", name="Stop waiting")
+        expect(button).to_be_visible()
+        return button
+
+    def fact(self, name: str) -> Locator:
+        """Return a fact beside the picture, such as its price."""
+        return self.page.locator(f'#facts div:has(dt:text-is("{name}")) dd')
 
     def field(self, label: str) -> Locator:
         return self.page.get_by_role("textbox", name=label, exact=True)
@@ -56,25 +60,19 @@ class Visit:
     def key(self) -> str:
         return self.field("Idempotency key").input_value()
 
-    def ordered_keys(self) -> list[str]:
-        """Return the keys in the curl line that is shown."""
+    def sent_keys(self) -> list[str]:
+        """Return the keys in the curl command."""
         return re.findall(r"Idempotency-Key: ([^']+)'", self.page.locator("#curl").inner_text())
 
+    def kept(self) -> Locator:
+        """Return the list of requests."""
+        return self.page.get_by_role("region", name="Requests of this browser").get_by_role("button")
+
     def take_complaints(self) -> list[str]:
-        """Return what the browser complained of, and forget it."""
+        """Return the complaints of the browser, and forget them."""
         complaints, self.complaints = self.complaints, []
         return complaints
 
-    def _hear(self, said: ConsoleMessage) -> None:
-        if said.type in ("error", "warning"):
-            self.complaints.append(said.text)
-
-
-def looks_like(picture: Locator, url: str) -> bool:
-    """Whether the screen shows what the link gives."""
-    shown = Image.open(BytesIO(picture.screenshot())).convert("RGB")
-    response = requests.get(url, timeout=30)
-    response.raise_for_status()
-    given = Image.open(BytesIO(response.content)).convert("RGB").resize(shown.size)
-    difference = ImageStat.Stat(ImageChops.difference(shown, given)).mean
-    return max(difference) < 4  # of 255: two ways to scale a picture differ by about one
+    def _on_console(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.complaints.append(message.text)
