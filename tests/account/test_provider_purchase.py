@@ -138,6 +138,7 @@ def test_each_purchase_has_its_own_connection() -> None:
         buyer.buy()
         buyer.buy()
     assert server.connections == len(server.requests) == 2
+    assert {request.headers["connection"] for request in server.requests} == {"close"}
 
 
 def test_redirect_is_not_followed() -> None:

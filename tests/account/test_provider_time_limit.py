@@ -14,7 +14,7 @@ from generate_image.errors import DownloadError, OutcomeUnknownError
 from generate_image.provider.connection import post
 from generate_image.provider.download import Downloader
 from generate_image.provider.models_api import ModelNotCheckedError, ModelsApi
-from tests.account.provider_server import Clock, ProviderServer, Request, cause_of
+from tests.account.provider_server import Clock, ProviderServer, Request, cause_of, write
 
 HEADERS = b"HTTP/1.1 200 OK\r\nContent-Length: 30000000\r\n\r\n"
 STEP_SECONDS = 10.0
@@ -96,6 +96,24 @@ def test_dripping_response_ends_at_the_deadline(
     assert drip.pieces < MOST_PIECES
     del raised
     assert _open_resources() == before
+
+
+def test_model_check_takes_ten_seconds_at_most() -> None:
+    clock = SteppingClock()
+    drip = Drip(clock, HEADERS, b" ")
+    deadline = Deadline(clock)
+    deadline.start(100)
+    with ProviderServer(drip) as server:
+        with pytest.raises(ModelNotCheckedError):
+            _check_model(server.base_url, deadline)
+        drip.stop()
+    assert deadline.remaining() > 0
+
+
+def test_model_check_after_the_deadline_sends_nothing() -> None:
+    with ProviderServer(write(b"")) as server, pytest.raises(ModelNotCheckedError, match="DeadlineExceededError"):
+        _check_model(server.base_url, Deadline(Clock()))
+    assert server.connections == 0
 
 
 def _open_resources() -> tuple[int, int]:
