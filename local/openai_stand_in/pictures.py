@@ -30,9 +30,7 @@ def draw(
     """Return a picture. size: width and height in pixels. at_least: bytes to which a PNG is padded, about."""
     width, height = size
     hue = seed[0] / 256
-    sky = ImageOps.colorize(
-        Image.linear_gradient("L").resize(size), _color(hue, 0.55, 0.35), _color(hue + 0.12, 0.35, 0.98)
-    )
+    sky = ImageOps.colorize(Image.linear_gradient("L").resize(size), _color(hue, 0.55, 0.5), _color(hue + 0.08, 0.3, 1))
     disc = Image.new("L", size)
     radius, x, y = min(size) / (6 + seed[1] % 6), width * (0.25 + seed[2] / 512), height * (0.25 + seed[3] / 1024)
     ImageDraw.Draw(disc).ellipse((x - radius, y - radius, x + radius, y + radius), fill=255)
