@@ -3,6 +3,7 @@
 import base64
 import heapq
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -62,6 +63,18 @@ def test_both_machines_buy_with_the_same_task() -> None:
     assert single == batch
     client_context = json.loads(base64.b64decode(single["Parameters"]["ClientContext"]))
     assert client_context == {"custom": {"answer_bytes": str(STEP_FUNCTIONS_ANSWER_BYTES)}}
+
+
+def test_documented_task_equals_the_machines_own() -> None:
+    text = (DEFINITIONS.parent / "docs/batches.md").read_text("utf-8")
+    [block] = re.findall(r"```yaml\n(GenerateImage:.*?)```", text, re.DOTALL)
+    documented = definition_of(block, SUBSTITUTIONS)["GenerateImage"]
+    own = states_of(GENERATE_IMAGE)["GenerateImage"]
+
+    payload = documented["Parameters"].pop("Payload")
+    assert own["Parameters"].pop("Payload.$") == "$"
+    assert documented == own
+    assert payload["idempotency_key.$"] == "$$.Execution.Name"
 
 
 @pytest.mark.parametrize("machine", MACHINES)
