@@ -103,7 +103,7 @@ def test_get_matches_the_contract(case: "schemathesis.Case[Any]", gateway: Gatew
 
 @pytest.mark.slow
 @schema.include(method=["GET", "POST"]).parametrize()
-@examples(2000)
+@examples(1000)
 def test_many_requests_match_the_contract(case: "schemathesis.Case[Any]", gateway: Gateway) -> None:
     assert_response_in_contract(case, gateway)
 
