@@ -15,7 +15,10 @@ LONGEST_PAUSE_SECONDS = 1.0
 PAUSE_GROWTH = 1.3
 FIRST_DESCRIBE_SECONDS = 1.0
 DESCRIBE_SECONDS = 5.0
-"""DescribeExecution allows 15 calls a second for the whole account, so each caller uses it rarely; S3 allows 5,500."""
+"""DescribeExecution allows 15 calls a second for the whole account; S3 allows 5,500 reads for each prefix.
+
+https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
+"""
 LONGEST_SPACING_SECONDS = 60.0
 JOINED_SECONDS = 1.0
 """An execution whose start is older was started by another request."""
