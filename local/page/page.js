@@ -73,8 +73,9 @@ async function get(exchange) {
   await run({ ...exchange, posted: false }, getCall(exchange.client, exchange.imageId), "Reading the picture.");
 }
 
-/** Go on with a request that was sent before. */
+/** Continue a request that was sent before. */
 function resume(request) {
+  fill(request);
   return request.imageId ? get({ request, client: request.client, imageId: request.imageId }) : post(request);
 }
 
@@ -184,9 +185,13 @@ function choose(request) {
     resume(request);
     return;
   }
+  fill(request);
+  at("prompt").focus();
+}
+
+function fill(request) {
   for (const name of ["prompt", "client", "credential", "key", "wait", "more"]) at(name).value = request[name];
   keyUsed = true;
-  at("prompt").focus();
 }
 
 async function copy(button) {

@@ -70,6 +70,7 @@ def test_reload_resumes_the_open_request(visit: Visit, drawing: Event, stand_in:
     visit.see_waiting()
     visit.open()
     visit.see_waiting()
+    assert visit.key() == key
     drawing.set()
     visit.see_picture(PROMPT)
     expect(visit.fact("Key")).to_have_text(key)
