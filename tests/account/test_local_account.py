@@ -1,0 +1,143 @@
+"""The local account: no web page reads it, and its objects survive in a folder."""
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import requests
+from botocore.exceptions import ClientError
+
+from generate_image.aws.secrets import CredentialsStore
+from generate_image.errors import CredentialsError
+from local.account import BUCKET, CREDENTIALS_ID, CREDENTIALS_PREFIX, Account, LocalSecrets, local_account, secret_name
+from local.account_folder import locked
+from local.functions import environment
+from local.terminal import CommandError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+PICTURE = "temporal/cli_1/5f0c.png"
+RECORD = "temporal/cli_1/5f0c.json"
+DAY_SECONDS = 86_400
+
+
+def s3_of(account: Account) -> "S3Client":
+    return account.session().client("s3", endpoint_url=account.endpoint)
+
+
+@contextmanager
+def account_in(folder: Path) -> Iterator["S3Client"]:
+    with local_account(folder=folder) as account:
+        yield s3_of(account)
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Origin": "https://evil.example"}, {"Origin": "null"}, {"Host": "evil.example"}, {"Host": "127.0.0.1"}]
+)
+def test_web_page_cannot_read_a_secret(account: Account, headers: dict[str, str]) -> None:
+    account.create_secret({"apiKey": "sk-stand-in"})
+    target = {"X-Amz-Target": "secretsmanager.GetSecretValue", "Content-Type": "application/x-amz-json-1.1"}
+    body = json.dumps({"SecretId": secret_name()})
+
+    preflight = requests.options(account.endpoint, headers={**headers, **target}, timeout=10)
+    response = requests.post(account.endpoint, data=body, headers={**headers, **target}, timeout=10)
+
+    assert (preflight.status_code, response.status_code) == (403, 403)
+    assert "sk-" not in response.text
+
+
+def test_real_key_is_in_no_server(account: Account) -> None:
+    secrets = LocalSecrets({secret_name(): {"apiKey": "sk-real"}})
+    made = environment(account, account.settings, secrets_manager=secrets)
+    store = CredentialsStore(made.clients.secrets_manager, CREDENTIALS_PREFIX, clock=time.time, allows_local_hosts=True)
+
+    assert store.read("1", CREDENTIALS_ID).api_key == "sk-real"
+    with pytest.raises(CredentialsError):
+        store.read("1", "another")
+    of_server = account.session().client("secretsmanager", endpoint_url=account.endpoint)
+    assert of_server.list_secrets()["SecretList"] == []
+
+
+def test_objects_survive_with_their_etag_and_headers(tmp_path: Path) -> None:
+    with account_in(tmp_path) as s3:
+        etag = s3.put_object(
+            Bucket=BUCKET, Key=PICTURE, Body=b"\x89PNG", ContentType="image/png", Metadata={"model": "flare"}
+        )["ETag"]
+        before = s3.head_object(Bucket=BUCKET, Key=PICTURE)
+    with account_in(tmp_path) as s3:
+        after = s3.get_object(Bucket=BUCKET, Key=PICTURE)
+        assert (after["ETag"], after["ContentType"], after["Metadata"]) == (etag, "image/png", {"model": "flare"})
+        assert after["LastModified"] == before["LastModified"]
+        assert after["Body"].read() == (tmp_path / PICTURE).read_bytes() == b"\x89PNG"
+
+
+def test_conditional_writes_hold_after_a_restart(tmp_path: Path) -> None:
+    with account_in(tmp_path) as s3:
+        etag = s3.put_object(Bucket=BUCKET, Key=RECORD, Body=b'{"status": "started"}', IfNoneMatch="*")["ETag"]
+    with account_in(tmp_path) as s3:
+        with pytest.raises(ClientError, match="PreconditionFailed"):
+            s3.put_object(Bucket=BUCKET, Key=RECORD, Body=b"{}", IfNoneMatch="*")
+        s3.put_object(Bucket=BUCKET, Key=RECORD, Body=b'{"status": "stored"}', IfMatch=etag)
+        with pytest.raises(ClientError, match="PreconditionFailed"):
+            s3.put_object(Bucket=BUCKET, Key=RECORD, Body=b"{}", IfMatch=etag)
+    assert json.loads((tmp_path / RECORD).read_bytes()) == {"status": "stored"}
+
+
+def test_object_is_deleted_after_its_lifetime(tmp_path: Path) -> None:
+    with account_in(tmp_path) as s3:
+        for key in (RECORD, PICTURE):
+            s3.put_object(Bucket=BUCKET, Key=key, Body=b"{}")
+    old = time.time() - 7 * DAY_SECONDS - 60
+    os.utime(tmp_path / PICTURE, (old, old))
+    with account_in(tmp_path) as s3:
+        assert [item["Key"] for item in s3.list_objects_v2(Bucket=BUCKET)["Contents"]] == [RECORD]
+    assert not (tmp_path / PICTURE).exists()
+
+
+def test_deleted_object_leaves_the_folder(tmp_path: Path) -> None:
+    with account_in(tmp_path) as s3:
+        s3.put_object(Bucket=BUCKET, Key=PICTURE, Body=b"x")
+        s3.delete_object(Bucket=BUCKET, Key=PICTURE)
+    assert not list(tmp_path.rglob("5f0c*"))
+
+
+def test_key_cannot_leave_the_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "account"
+    with local_account(folder=folder) as account:
+        s3_of(account).put_object(Bucket=BUCKET, Key="temporal/../../outside", Body=b"x")
+    assert not list(tmp_path.rglob("outside*"))
+
+
+@pytest.mark.parametrize("damaged", [RECORD, f"{RECORD}.headers", f"{PICTURE}.headers", PICTURE])
+def test_damaged_file_is_named(tmp_path: Path, damaged: str) -> None:
+    with account_in(tmp_path) as s3:
+        for key in (RECORD, PICTURE):
+            s3.put_object(Bucket=BUCKET, Key=key, Body=b"{}")
+    (tmp_path / damaged).write_bytes(b"")
+
+    with pytest.raises(CommandError, match=damaged.removesuffix(".headers")), account_in(tmp_path):
+        pass
+
+
+def test_unwritable_object_is_not_in_the_account(tmp_path: Path) -> None:
+    """A write that the folder refuses must fail as a whole: a purchase is allowed only by a kept record."""
+    (tmp_path / "temporal").mkdir()
+    (tmp_path / "temporal" / "cli_1").write_text("a file where the folder must be")
+    with local_account(folder=tmp_path) as account:
+        s3 = s3_of(account)
+        with pytest.raises(ClientError, match="InsufficientStorage"):
+            s3.put_object(Bucket=BUCKET, Key=RECORD, Body=b"{}", IfNoneMatch="*")
+        assert s3.list_objects_v2(Bucket=BUCKET)["KeyCount"] == 0
+        assert account.folder is not None
+        assert account.folder.problem is not None
+
+
+def test_second_command_is_refused(tmp_path: Path) -> None:
+    with locked(tmp_path), pytest.raises(CommandError, match="OUT=out2"), locked(tmp_path):
+        pass

@@ -1,0 +1,170 @@
+"""``make run``: the answer alone on standard output, the picture and the account in ``out/``."""
+
+import json
+import struct
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from generate_image.errors import GenerateImageError
+from local.openai_stand_in import StandIn
+from local.run import main
+from local.terminal import CommandError
+from tests.events import EVENTS, event_for
+
+
+class Done(NamedTuple):
+    """The end of a run."""
+
+    status: int
+    answer: dict[str, Any]
+    progress: str
+
+    @property
+    def meta(self) -> Mapping[str, Any]:
+        meta: Mapping[str, Any] = self.answer["_meta_"]
+        return meta
+
+
+Run = Callable[..., Done]
+
+
+@pytest.fixture
+def run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Run:
+    def run(event: Path | str | object, **environ: str) -> Done:
+        path = event
+        if not isinstance(event, Path | str):
+            path = tmp_path / "event.json"
+            path.write_text(json.dumps(event), "utf-8")
+        status = main(str(path), {"OUT": str(tmp_path / "out"), **environ})
+        printed = capsys.readouterr()
+        return Done(status, json.loads(printed.out or "{}"), printed.err)
+
+    return run
+
+
+def test_answer_is_printed_and_picture_is_saved(run: Run, tmp_path: Path) -> None:
+    done = run(EVENTS / "direct.json")
+
+    assert done.status == 0
+    assert set(done.answer) == {"nextModule", "data", "_meta_"}
+    picture = tmp_path / "out" / Path(done.meta["key"]).name
+    assert struct.unpack(">II", picture.read_bytes()[16:24]) == (1024, 1024)
+    assert str(picture) in done.progress
+    assert "stand-in" in done.progress
+
+
+def test_same_key_replays_in_the_next_run(run: Run) -> None:
+    first, second = run(EVENTS / "with-key.json"), run(EVENTS / "with-key.json")
+
+    assert [first.meta["replayed"], second.meta["replayed"]] == [False, True]
+    assert first.meta["image_id"] == second.meta["image_id"]
+    assert "nothing was bought now" in second.progress
+
+
+def test_prompt_replaces_own_prompt(run: Run) -> None:
+    prompt = "Un \"faro\" a 5 $ & 'más'"
+    done = run(EVENTS / "persistent.json", PROMPT=prompt)
+
+    assert done.meta["prompt"] == prompt
+    assert done.answer["data"]["pedido"]["numero"] == 4711
+    assert "data.prompt_image; persistent mode" in done.progress
+
+
+def test_another_prompt_is_another_picture(run: Run) -> None:
+    own = run(EVENTS / "with-key.json")
+    cat, again = (run(EVENTS / "with-key.json", PROMPT="Un gato") for _ in range(2))
+
+    assert own.meta["image_id"] != cat.meta["image_id"]
+    assert again.meta["replayed"]
+
+
+def test_prompt_is_added_where_there_is_none(run: Run) -> None:
+    assert run(EVENTS / "bad" / "no-prompt.json", PROMPT="Un faro").meta["prompt"] == "Un faro"
+
+
+def test_settings_reach_the_function(run: Run) -> None:
+    costs = [run(event_for("Un faro"), IMAGE_QUALITY=quality).meta["cost_usd"] for quality in ("low", "medium", "high")]
+
+    assert costs == sorted(set(costs))
+
+
+def test_key_of_other_settings_is_explained(run: Run) -> None:
+    run(EVENTS / "with-key.json")
+    refused = run(EVENTS / "with-key.json", IMAGE_QUALITY="high")
+
+    assert (refused.status, refused.answer) == (1, {})
+    assert "make run KEY=" in refused.progress
+    assert run(EVENTS / "with-key.json", IMAGE_QUALITY="high", KEY="another").status == 0
+
+
+def test_real_provider_gets_real_key(run: Run, tmp_path: Path) -> None:
+    with StandIn(api_key="sk-of-mine") as real:
+        done = run(EVENTS / "direct.json", OPENAI_API_KEY="sk-of-mine", OPENAI_BASE_URL=real.base_url)
+        assert real.ledger()["billed"] == 1
+    assert "costs money" in done.progress
+    for file in tmp_path.rglob("*.*"):
+        assert not file.is_file() or b"sk-of-mine" not in file.read_bytes()
+
+
+def test_real_provider_replays_no_stand_in_picture(run: Run) -> None:
+    run(EVENTS / "with-key.json")
+    with StandIn(api_key="sk-of-mine") as real:
+        done = run(EVENTS / "with-key.json", OPENAI_API_KEY="sk-of-mine", OPENAI_BASE_URL=real.base_url)
+
+    assert done.meta["replayed"] is False
+
+
+def test_event_with_a_byte_order_mark_is_read(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "notepad.json"
+    path.write_text(json.dumps(event_for("Un faro")), "utf-8-sig")
+
+    assert run(path).status == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"[]", "is a list, not an event: make batch FILE="),
+        (b'"text"', "must contain a JSON object"),
+        (b"{", "is not a JSON event"),
+        ('{"data": "ñ"}'.encode("latin-1"), "is not UTF-8"),
+    ],
+)
+def test_file_without_an_event_is_refused(run: Run, tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "file.json"
+    path.write_bytes(content)
+
+    with pytest.raises(CommandError, match=message) as refused:
+        run(path)
+    assert refused.value.status == 2
+
+
+@pytest.mark.parametrize("path", ["", "events/none.json"])
+def test_missing_file_is_refused(run: Run, path: str) -> None:
+    with pytest.raises(CommandError, match="no such file"):
+        run(path)
+
+
+@pytest.mark.parametrize("prompt", ["", "   "])
+def test_empty_prompt_is_refused(run: Run, prompt: str) -> None:
+    with pytest.raises(CommandError, match="PROMPT is empty"):
+        run(EVENTS / "direct.json", PROMPT=prompt)
+
+
+def test_unwritable_folder_is_refused_before_the_purchase(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("a file where the folder must be")
+
+    with pytest.raises(CommandError, match="cannot be written"):
+        run(EVENTS / "direct.json")
+
+
+@pytest.mark.parametrize(
+    ("name", "code"), [("several-faults", "InvalidRequestError"), ("credentials-unknown", "CredentialsError")]
+)
+def test_error_of_the_function_is_raised(run: Run, name: str, code: str) -> None:
+    with pytest.raises(GenerateImageError) as raised:
+        run(EVENTS / "bad" / f"{name}.json")
+    assert raised.value.code == code
