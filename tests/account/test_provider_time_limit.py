@@ -10,7 +10,7 @@ import pytest
 
 from generate_image.credentials import Credentials
 from generate_image.deadline import Deadline, DeadlineExceededError
-from generate_image.errors import DownloadError, OutcomeUnknownError
+from generate_image.errors import DownloadError, OutcomeUnknownError, ProviderUnavailableError
 from generate_image.provider.connection import post
 from generate_image.provider.download import Downloader
 from generate_image.provider.models_api import ModelNotCheckedError, ModelsApi
@@ -96,6 +96,13 @@ def test_dripping_response_ends_at_the_deadline(
     assert drip.pieces < MOST_PIECES
     del raised
     assert _open_resources() == before
+
+
+def test_deadline_during_the_connect_proves_that_nothing_was_sent() -> None:
+    left = iter([60.0, 0.0])
+    with ProviderServer(write(b"")) as server, pytest.raises(ProviderUnavailableError, match="nothing was bought"):
+        post(server.base_url, Credentials("sk-one"), b"{}", lambda: next(left))
+    assert server.requests == []
 
 
 def test_model_check_takes_ten_seconds_at_most() -> None:
