@@ -1,5 +1,6 @@
 """One purchase over real connections: models, retries and the proof that nothing was billed."""
 
+import json
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -117,6 +118,21 @@ def test_purchase_has_the_facts_of_the_response() -> None:
     assert bought == Purchase(BoughtPicture(FIRST, "req_1", Usage(9, 439, 448), 0.0132, None), 0, PICTURE)
     assert server.requests[0].path == "/v1/images/generations"
     assert server.requests[0].headers["authorization"] == "Bearer sk-one"
+
+
+@pytest.mark.parametrize(
+    ("model", "parameters"),
+    [
+        (FIRST, {"quality": "max", "output_format": "png"}),
+        (SECOND, {"quality": "high", "output_format": "png"}),
+        ("dall-e-3", {"quality": "standard", "response_format": "url"}),
+    ],
+)
+def test_request_has_the_parameters_of_the_model(model: str, parameters: dict[str, str]) -> None:
+    with ProviderServer(picture()) as server:
+        Buyer(server.base_url, model, quality="max").buy()
+    common = {"model": model, "prompt": "a lighthouse", "n": 1, "size": "1024x1024"}
+    assert json.loads(server.requests[0].body) == common | parameters
 
 
 def test_netrc_file_does_not_replace_the_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
