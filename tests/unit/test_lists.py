@@ -235,6 +235,10 @@ def test_broken_json_lines_are_refused(content: str | bytes, problem: str) -> No
         (",,\nA quay,,\n", "line 1 must contain the names of the columns"),
         ('prompt\n"A quay\nA pier\n', "the row that begins in line 2 is not valid CSV"),
         ('prompt\nA quay\n"A" pier\n', "the row that begins in line 3 is not valid CSV"),
+        (
+            "prompt\rA quay\rA pier\r",
+            "the row that begins in line 1 is not valid CSV; check its quotation marks and line",
+        ),
     ],
 )
 def test_broken_csv_is_refused(content: str | bytes, problem: str) -> None:

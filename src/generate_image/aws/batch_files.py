@@ -3,9 +3,11 @@
 import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
 
 from generate_image.aws.call import NOT_FOUND_CODES, S3, ExpectedAwsError, call
+from generate_image.errors import GenerateImageError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -54,7 +56,8 @@ class BatchFiles:
                 count += 1
             upload.complete()
         except BaseException:
-            upload.abort()
+            with suppress(GenerateImageError):  # the first error counts; the bucket's lifecycle rule drops parts, too
+                upload.abort()
             raise
         return count
 

@@ -116,8 +116,9 @@ def _numbered_rows(content: BinaryIO) -> Iterator[tuple[int, Sequence[str]]]:
             if cells:
                 yield number, cells
             number = reader.line_num + 1
-    except csv.Error as error:
-        raise invalid_list(f"the row that begins in line {number} is not valid CSV ({error})") from None
+    except csv.Error:
+        problem = f"the row that begins in line {number} is not valid CSV; check its quotation marks and line ends"
+        raise invalid_list(problem) from None
 
 
 def _check_header(header: Sequence[str]) -> None:
