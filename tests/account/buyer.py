@@ -1,0 +1,57 @@
+"""Buys pictures over real connections, with a clock of its own."""
+
+from collections.abc import Callable, Sequence
+from itertools import cycle
+from uuid import UUID
+
+from generate_image.credentials import Credentials
+from generate_image.deadline import Deadline
+from generate_image.provider.images_api import ImagesApi, Purchase
+from generate_image.settings import Settings
+from tests.account.provider_server import Clock
+
+FIRST, SECOND = "gpt-image-2.6-flare", "gpt-image-2"
+KEY = Credentials("sk-one")
+
+
+class Buyer:
+    """Buys pictures with a clock of its own, on which only its sleep takes time."""
+
+    def __init__(
+        self,
+        base_url: str,
+        *models: str,
+        random: Sequence[float] = (0.5,),
+        seconds: float = 80,
+        quality: str = "medium",
+    ) -> None:
+        self.clock = Clock()
+        self.waits: list[float] = []
+        self.while_asleep: Callable[[], object] = lambda: None
+        values = cycle(random)
+        settings = Settings(
+            image_bucket="pictures",
+            image_namespace=UUID(int=0),
+            image_models=models or (FIRST,),
+            image_quality=quality,
+            openai_base_url=base_url,
+        )
+        deadline = Deadline(self.clock)
+        deadline.start(seconds)
+        self._api = ImagesApi(
+            settings,
+            deadline,
+            clock=self.clock,
+            sleep=self._sleep,
+            random=lambda: next(values),
+            reserve_seconds=20,
+            shortest_purchase_seconds=6,
+        )
+
+    def buy(self, credentials: Credentials = KEY, prompt: str = "a lighthouse") -> Purchase:
+        return self._api.buy(prompt, credentials)
+
+    def _sleep(self, seconds: float) -> None:
+        self.waits.append(seconds)
+        self.clock.pass_by(seconds)
+        self.while_asleep()
