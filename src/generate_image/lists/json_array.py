@@ -9,6 +9,7 @@ from typing import BinaryIO
 CHUNK_BYTES = 256 * 1024
 NOT_UTF_8 = "is not UTF-8; in Excel, save the list as CSV UTF-8"
 _BLANKS = re.compile(r"[ \t\r\n]*")
+_SEPARATOR = re.compile(r"[ \t\r\n]*[,\]]")
 
 
 class BrokenArrayError(ValueError):
@@ -68,8 +69,8 @@ class JsonArray:
                 raise self._broken(broken.msg, broken.pos)
             if is_last_attempt and broken:
                 raise self._broken("a number is too long", self._at)
-            # A number at the end of the buffer may go on in the next chunk.
-            if is_last_attempt or (not broken and end < len(self._buffer)):
+            # "1" may be the beginning of "12" or "1e5", the rest of which is in the next chunk.
+            if is_last_attempt or (not broken and _SEPARATOR.match(self._buffer, end)):
                 self._at = end
                 return value
             is_last_attempt = len(self._buffer) - self._at > self._largest_element or not self._fill()
