@@ -44,12 +44,12 @@ def main(path: str, environ: Mapping[str, str]) -> int:
             report(f"{error.code}: {error}")
             report(f"{local.account_path} remembers the key from an earlier run. Use another key: make run KEY=…")
             return FAILURE
-        picture = _save(local, answer)
-    _report_answer(answer)
+        _report_answer(answer)
+        picture, status = _save(local, answer)
     report(f"The picture: {picture}. The log: {out / LOG}. The links in the answer end with this run.")
     json.dump(answer, sys.stdout, ensure_ascii=False, indent=2)
     sys.stdout.write("\n")
-    return 0
+    return status
 
 
 def read_event(path: str) -> dict[str, Any]:
@@ -98,11 +98,16 @@ def _report_prompt(event: Mapping[str, Any]) -> None:
         report(f"Idempotency key: {request.idempotency_key}")
 
 
-def _save(local: Workspace, answer: Mapping[str, Any]) -> Path:
+def _save(local: Workspace, answer: Mapping[str, Any]) -> tuple[Path, int]:
+    """Save the picture and return its path and the exit status. The account's folder has the picture in any case."""
     key = answer["_meta_"]["key"]
     path = local.out / Path(key).name
-    replace(path, local.s3().get_object(Bucket=BUCKET, Key=key)["Body"].read())
-    return path
+    try:
+        replace(path, local.s3().get_object(Bucket=BUCKET, Key=key)["Body"].read())
+    except OSError as error:
+        report(f"{path} could not be written ({error.strerror}).")
+        return local.account_path / key, FAILURE
+    return path, 0
 
 
 def _report_answer(answer: Mapping[str, Any]) -> None:

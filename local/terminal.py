@@ -33,18 +33,14 @@ def run_command(main: Callable[[], int]) -> NoReturn:
     """End the process with the status that ``main`` returns. SIGTERM has the effect of Ctrl-C."""
     signal.signal(signal.SIGINT, _interrupt)
     signal.signal(signal.SIGTERM, _interrupt)
+    os._exit(status_of(main))  # not sys.exit: threads that wait for the provider would keep the process alive
+
+
+def status_of(main: Callable[[], int]) -> int:
+    """Return the exit status of a command, and report its error in a line."""
     try:
-        status = _status(main)
+        status = main()
         sys.stdout.flush()
-    except BrokenPipeError:
-        report("Standard output was closed before the result was written. The pictures are in out/.")
-        status = FAILURE
-    os._exit(status)  # not sys.exit: threads that wait for the provider would keep the process alive
-
-
-def _status(main: Callable[[], int]) -> int:
-    try:
-        return main()
     except CommandError as error:
         report(str(error))
         return error.status
@@ -56,11 +52,13 @@ def _status(main: Callable[[], int]) -> int:
         report("Interrupted.")
         return INTERRUPTED
     except BrokenPipeError:
-        raise
+        report("Standard output was closed before the result was written. The pictures are saved.")
+        return FAILURE
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         report(f"{place}{error.strerror or error}.")
         return FAILURE
+    return status
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:

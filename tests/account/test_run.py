@@ -1,9 +1,14 @@
 """``make run``: the answer alone on standard output, the picture and the account in ``out/``."""
 
 import json
+import os
+import signal
 import struct
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from threading import Event
 from typing import Any, NamedTuple
 
 import pytest
@@ -168,3 +173,43 @@ def test_error_of_the_function_is_raised(run: Run, name: str, code: str) -> None
     with pytest.raises(GenerateImageError) as raised:
         run(EVENTS / "bad" / f"{name}.json")
     assert raised.value.code == code
+
+
+def test_picture_that_cannot_be_saved_is_in_the_account(run: Run, tmp_path: Path) -> None:
+    first = run(EVENTS / "with-key.json")
+    saved = tmp_path / "out" / Path(first.meta["key"]).name
+    saved.unlink()
+    saved.mkdir()
+
+    second = run(EVENTS / "with-key.json")
+
+    assert (second.status, second.meta["replayed"]) == (1, True)
+    assert f"The picture: {tmp_path / 'out' / 'account' / 'stand-in' / first.meta['key']}" in second.progress
+
+
+def test_interrupt_says_what_may_be_billed(tmp_path: Path) -> None:
+    requested, never = Event(), Event()
+
+    def draw(_seconds: float) -> None:
+        requested.set()
+        never.wait()
+
+    with StandIn(api_key="sk-of-mine", latency=1, sleep=draw) as real:
+        environ = {"OPENAI_API_KEY": "sk-of-mine", "OPENAI_BASE_URL": real.base_url, "OUT": str(tmp_path / "out")}
+        root = EVENTS.parent
+        with subprocess.Popen(
+            [sys.executable, "-m", "local.run", "events/with-key.json"],
+            cwd=root,
+            env={**os.environ, **environ, "PYTHONPATH": "src"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            assert requested.wait(60)
+            process.send_signal(signal.SIGINT)
+            stdout, stderr = process.communicate(timeout=60)
+        never.set()
+
+    assert (process.returncode, stdout) == (130, "")
+    assert stderr.splitlines()[-1].startswith("Interrupted. 0 pictures were bought; up to 1 more may have been billed.")
+    assert "Traceback" not in stderr

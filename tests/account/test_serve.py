@@ -1,0 +1,78 @@
+"""``make serve`` as a process: one address, one folder, an end by SIGTERM."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import requests
+
+from local.serve import main
+from local.terminal import CommandError
+from tests.events import EVENTS
+
+ROOT = EVENTS.parent
+
+
+@contextmanager
+def serving(out: Path, **environ: str) -> Iterator[tuple["subprocess.Popen[str]", str]]:
+    with subprocess.Popen(
+        [sys.executable, "-m", "local.serve"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": "src", "OUT": str(out), "PORT": "0", "LATENCY": "0", **environ},
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        while not (found := re.match(r"(http://\S+)/: the page", line := process.stderr.readline())):
+            assert line
+        try:
+            yield process, found[1]
+        finally:
+            process.kill()
+
+
+def test_sigterm_ends_it_with_a_sentence(tmp_path: Path) -> None:
+    with serving(tmp_path, CORS_ORIGINS="http://localhost:5173") as (process, url):
+        event = {"config": {"credentials_id": "credencial-openai", "prompt": "Un faro"}}
+        headers = {"Idempotency-Key": "pedido-1", "Origin": "http://localhost:5173"}
+        bought = requests.post(f"{url}/clients/1/images", json=event, headers=headers, timeout=60)
+        picture = requests.get(bought.json()["data"]["urlPath"], timeout=60)
+        process.send_signal(signal.SIGTERM)
+        _, stderr = process.communicate(timeout=60)
+
+    assert (bought.status_code, picture.content[:4]) == (200, b"\x89PNG")
+    assert bought.headers["Access-Control-Allow-Origin"] == "http://localhost:5173"
+    assert process.returncode == 0
+    assert "Ended. 1 picture was bought for 0.0132 USD." in stderr
+    assert "Traceback" not in stderr
+    assert list((tmp_path / "account" / "stand-in" / "temporal" / "cli_1").glob("*.png"))
+
+
+def test_second_server_needs_another_folder(tmp_path: Path) -> None:
+    with serving(tmp_path), pytest.raises(CommandError, match="Another command uses"):
+        main({"OUT": str(tmp_path), "PORT": "0"})
+
+
+def test_port_in_use_is_a_sentence(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(CommandError, match="make serve PORT=8081"):
+        main({"OUT": str(tmp_path), "PORT": str(taken.getsockname()[1])})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("PORT", "99999"), ("PORT", "-1"), ("PORT", "abc"), ("LATENCY", "-5"), ("LATENCY", "nan")]
+)
+def test_wrong_number_is_refused(tmp_path: Path, name: str, value: str) -> None:
+    with pytest.raises(CommandError, match=f"{name} must be a number"):
+        main({"OUT": str(tmp_path), name: value})
+
+
+def test_every_origin_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="CORS_ORIGINS must list origins"):
+        main({"OUT": str(tmp_path), "CORS_ORIGINS": "*"})
