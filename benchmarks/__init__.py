@@ -1,6 +1,6 @@
-"""The module, measured beside what a user would write instead: `make benchmark`.
+"""`make benchmark`: the generate function beside two smaller programs with the same task.
 
-Everything runs on the artifacts that `sam build` makes, under AWS's runtime interface emulator, against the stand-in
-for OpenAI and moto's S3 and Secrets Manager in processes of their own. `comparators/` holds what is compared with,
-`measures/` one module for each figure; `report` writes docs/performance.md from results.json.
+The artifacts of `sam build` run with AWS's runtime interface emulator. moto and the stand-in for OpenAI serve them.
+`comparators/` holds the other programs, `measures/` one module for each family of figures. `report` writes
+docs/performance.md from results.json.
 """

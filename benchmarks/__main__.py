@@ -1,75 +1,75 @@
-"""`python -m benchmarks`: measure, and write results.json and docs/performance.md.
+"""`python -m benchmarks`: measure, and write results.json and the figures in docs/performance.md.
 
-`--rounds 3 --requests 200` is quick and says little; `--only cold_start,warm` keeps the other figures as they were;
-`--report` measures nothing and writes the page again.
+`--only memory` measures one family and keeps the others; `--rounds 3` is quick and less exact.
 """
 
 import argparse
 import json
 import os
 import platform
-import subprocess
+import re
 import sys
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from benchmarks import report
-from benchmarks.artifacts import ROOT, python313
-from benchmarks.measures import billing, calls, cold_start, losses, memory, size, warm
+from benchmarks.artifacts import ROOT, build, python313_version
+from benchmarks.measures import cold_start, http_overhead, memory, purchases, size
 from benchmarks.services import services
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-RESULTS = ROOT / "benchmarks" / "results.json"
+RESULTS = ROOT / "benchmarks/results.json"
+PINS = re.compile(r"^(boto3|botocore|requests|aws-lambda-powertools|openai)==(\S+)", re.MULTILINE)
 
 
 def main() -> None:
-    """Measure what is asked for."""
+    """Measure the families that the arguments name."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
     parser.add_argument("--rounds", type=int, default=15, help="of interleaved runs")
-    parser.add_argument("--requests", type=int, default=losses.REQUESTS, help="among which pictures may get lost")
-    parser.add_argument("--only", default="", metavar="FIGURES", help="separated by commas")
-    parser.add_argument("--report", action="store_true", help="only write the page again")
+    parser.add_argument("--only", default="", metavar="FAMILIES", help="separated by commas")
     options = parser.parse_args()
     results: dict[str, Any] = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
-    if not options.report:
-        _measure(results, options)
-        RESULTS.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    build()
+    with services() as running:
+        measures: Mapping[str, Callable[[], Any]] = {
+            "size": size.measure,
+            "cold_start": lambda: cold_start.measure(running, options.rounds),
+            "memory": lambda: memory.measure(running, options.rounds),
+            "purchases": lambda: purchases.measure(running),
+            "http_overhead": lambda: http_overhead.measure(options.rounds),
+        }
+        for name in options.only.split(",") if options.only else measures:
+            started = time.monotonic()
+            results[name] = measures[name]()
+            print(f"{name}: {time.monotonic() - started:.0f} s", file=sys.stderr)
+    results["machine"] = _machine() | {"rounds": options.rounds}
+    RESULTS.write_text(_json(results), "utf-8")
     report.write(results)
 
 
-def _measure(results: dict[str, Any], options: argparse.Namespace) -> None:
-    with services() as world:
-        measures: dict[str, Callable[[], Any]] = {
-            "size": size.measure,
-            "cold_start": lambda: cold_start.measure(world, options.rounds),
-            "warm": lambda: warm.measure(world, options.rounds),
-            "memory": lambda: memory.measure(world, options.rounds),
-            "calls": lambda: calls.measure(world),
-            "losses": lambda: losses.measure(world, options.requests),
-        }
-        only = options.only.split(",") if options.only else list(measures)
-        for name in only:
-            began = time.monotonic()
-            results[name] = measures[name]()
-            RESULTS.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", "utf-8")
-            print(f"{name}: {time.monotonic() - began:.0f} s", file=sys.stderr)
-    results["billing"] = billing.measure(results["cold_start"], results["warm"], results["memory"])
-    results["machine"] = _machine() | {"rounds": options.rounds}
-
-
 def _machine() -> dict[str, Any]:
-    cpu = [line for line in Path("/proc/cpuinfo").read_text("utf-8").splitlines() if line.startswith("model name")]
-    python = subprocess.run([python313(), "--version"], check=True, capture_output=True, text=True).stdout.split()[1]
+    cpu = re.search(r"^model name\s*: (.+)$", Path("/proc/cpuinfo").read_text("utf-8"), re.MULTILINE)
+    locks = (ROOT / "src/requirements.txt", ROOT / "benchmarks/comparators/openai_sdk/requirements.txt")
     return {
-        "cpu": cpu[0].partition(":")[2].strip() if cpu else platform.machine(),
+        "cpu": cpu[1] if cpu else platform.machine(),
         "cores": os.cpu_count(),
         "system": f"{platform.system()} {platform.release().partition('-')[0]}",
-        "python": python,
+        "python": python313_version(),
         "date": time.strftime("%Y-%m-%d"),
+        "versions": dict(pin for lock in locks for pin in PINS.findall(lock.read_text("utf-8"))),
     }
+
+
+def _json(results: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return JSON with one line for each figure, so that a diff shows the changed figures."""
+    families = [
+        f" {json.dumps(name)}: {{\n"
+        + ",\n".join(f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in family.items())
+        + "\n }"
+        for name, family in results.items()
+    ]
+    return "{\n" + ",\n".join(families) + "\n}\n"
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""One module for each figure of docs/performance.md: ``measure`` returns what goes into results.json."""
+"""One module for each family of figures. ``measure`` returns its part of results.json: quartiles, not samples."""

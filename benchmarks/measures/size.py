@@ -1,23 +1,17 @@
-"""The artifacts' size, zipped as they are uploaded, and what is in them."""
+"""The size of each artifact, zipped for the upload."""
 
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+import shutil
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from benchmarks.artifacts import (
-    FLOOR,
-    LANGCHAIN_AS_BUILT,
-    LITELLM_AS_BUILT,
-    OPENAI,
-    OPENAI_AS_BUILT,
-    OURS,
-    zipped_bytes,
-)
-
-ARTIFACTS = (OURS, FLOOR, OPENAI, OPENAI_AS_BUILT, LITELLM_AS_BUILT, LANGCHAIN_AS_BUILT)
+from benchmarks.artifacts import EVERY, Artifact
 
 
-def measure() -> dict[str, Any]:
-    """Return the zipped bytes of the artifacts, by top-level package."""
-    with ThreadPoolExecutor() as pool:
-        sizes = pool.map(zipped_bytes, [artifact.directory for artifact in ARTIFACTS])
-    return {artifact.name: size for artifact, size in zip(ARTIFACTS, sizes, strict=True)}
+def measure() -> dict[str, float]:
+    """Return megabytes by artifact."""
+    return {artifact.name: round(_zipped_bytes(artifact) / 1_000_000, 1) for artifact in EVERY}
+
+
+def _zipped_bytes(artifact: Artifact) -> int:
+    with TemporaryDirectory() as directory:
+        return Path(shutil.make_archive(f"{directory}/package", "zip", artifact.directory)).stat().st_size

@@ -1,4 +1,4 @@
-"""The floor: the least code that reads the secret, asks, stores and presigns. No record, no checks, no log."""
+"""The floor: the least code that reads the secret, buys, stores and presigns. No record, no checks, no log."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""The same job with OpenAI's official SDK, whose defaults are left as they are."""
+"""The same task with the official OpenAI SDK and its defaults."""
 
 import base64
 import json
@@ -11,7 +11,7 @@ from openai import OpenAI
 
 BUCKET = os.environ["IMAGE_BUCKET"]
 MODEL = os.environ.get("IMAGE_MODELS", "gpt-image-2")
-TIMEOUT_SECONDS = float(os.environ.get("PROVIDER_TIMEOUT_SECONDS", "600"))  # 600 is the SDK's own
+TIMEOUT_SECONDS = float(os.environ.get("PROVIDER_TIMEOUT_SECONDS", "600"))  # the SDK default
 
 s3 = boto3.client("s3")
 secrets = boto3.client("secretsmanager")
