@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from generate_image.errors import CredentialsError
+from generate_image.money import MicroUsd, parse_usd
 from generate_image.settings import is_base_url
 
 
@@ -16,6 +17,8 @@ class Credentials:
     base_url: str | None = field(default=None, repr=False)
     organization: str | None = field(default=None, repr=False)
     project: str | None = field(default=None, repr=False)
+    monthly_budget: MicroUsd | None = None
+    """Replaces MONTHLY_BUDGET_USD. None: the secret has none."""
 
 
 def parse_credentials(text: str, name: str, *, allows_local_hosts: bool) -> Credentials:
@@ -40,7 +43,18 @@ def parse_credentials(text: str, name: str, *, allows_local_hosts: bool) -> Cred
         base_url=base_url.rstrip("/") if base_url else None,
         organization=_header_value(secret, "organization", name),
         project=_header_value(secret, "project", name),
+        monthly_budget=_monthly_budget(secret.get("monthlyBudgetUsd"), name),
     )
+
+
+def _monthly_budget(value: object, name: str) -> MicroUsd | None:
+    if value is None:
+        return None
+    text = str(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else ""
+    try:
+        return parse_usd(text)
+    except ValueError as error:
+        raise CredentialsError(f"monthlyBudgetUsd in the secret of {name} must be {error}.") from None
 
 
 def _header_value(secret: dict[str, Any], field_name: str, name: str) -> str | None:

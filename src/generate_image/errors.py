@@ -23,6 +23,7 @@
     └── HttpError                        HTTP API only
         ├── ForbiddenError              403
         ├── ImageNotFoundError          404
+        ├── BudgetNotFoundError         404
         ├── RouteNotFoundError          404
         ├── MethodNotAllowedError       405
         ├── RequestTooLargeError        413
@@ -51,7 +52,9 @@ class GenerateImageError(Exception):
     retryable: ClassVar[bool] = False
     """True if a retry of the same request can succeed without a change."""
     nothing_billed: ClassVar[bool] = False
-    """True if this error proves that the provider billed nothing. The key can then be used again."""
+    """True if this error proves that the provider billed nothing."""
+    is_final: ClassVar[bool] = False
+    """True if a record keeps this error although nothing was billed: the same request fails again."""
     recordable: ClassVar[bool] = True
     """True if a record or an execution can hold this error."""
 
@@ -126,6 +129,11 @@ class BudgetExceededError(GenerateImageError):
     status = 402
     nothing_billed = True
 
+    def __init__(self, message: str, *, budget: Mapping[str, Any] | None = None, **details: Any) -> None:  # noqa: ANN401
+        """budget: ``limit_usd``, ``settled_usd``, ``reserved_usd`` and ``month_ends``, where they are known."""
+        self.budget = dict(budget or {})
+        super().__init__(message, **details)
+
 
 class RequestInProgressError(GenerateImageError):
     """Another invocation holds the lease and is buying this picture."""
@@ -144,6 +152,8 @@ class ContentRejectedError(GenerateImageError):
     """The provider's moderation rejected the prompt or the picture."""
 
     status = 422
+    nothing_billed = True
+    is_final = True
 
 
 class RateLimitedError(GenerateImageError):
@@ -193,6 +203,8 @@ class ProviderRejectedError(GenerateImageError):
     """The provider refused the request with another 4xx."""
 
     status = 502
+    nothing_billed = True
+    is_final = True
 
 
 class ProviderResponseError(GenerateImageError):
@@ -265,6 +277,12 @@ class ImageNotFoundError(HttpError):
 
 class RouteNotFoundError(HttpError):
     """The path does not exist."""
+
+    status = 404
+
+
+class BudgetNotFoundError(HttpError):
+    """The client has no budget this month."""
 
     status = 404
 

@@ -10,6 +10,7 @@ from uuid import uuid4
 from generate_image.aws.links import Link, Links
 from generate_image.aws.pictures import PictureStore
 from generate_image.aws.secrets import CredentialsStore
+from generate_image.budget import Budget
 from generate_image.credentials import Credentials
 from generate_image.deadline import Deadline
 from generate_image.errors import (
@@ -24,6 +25,7 @@ from generate_image.errors import (
 from generate_image.event import ImageRequest, image_id, request_hash
 from generate_image.lease import Leases
 from generate_image.log import Log
+from generate_image.money import MicroUsd
 from generate_image.picture import HEAD_BYTES, StoredPicture, object_key, picture_type
 from generate_image.record import Record, Status
 from generate_image.settings import Settings
@@ -46,6 +48,7 @@ class Generation:
     deadline: Deadline
     credentials: CredentialsStore
     leases: Leases
+    budget: Budget
     images: "ImagesApi"
     downloader: "Downloader"
     pictures: PictureStore
@@ -61,12 +64,16 @@ class Generation:
         self.log.bind(client_id=request.client_id, image_id=new.image_id)
         credentials = self.credentials.read(request.client_id, request.credentials_id)
         self.links.prepare()
-        record = self.leases.acquire(new)
+        limit = self.budget.limit_for(credentials)
+        record = self._acquire(new, limit)
         is_replay = record.status is not Status.STARTED
-        if record.status is Status.STARTED:
-            record = self._buy_and_store(record, request, credentials)
-        elif record.status is Status.GENERATED:
-            record = self._download_and_store(record, credentials)
+        if record.status is not Status.STORED:
+            if record.status is Status.STARTED:
+                record = self._buy_and_store(record, request, credentials, limit)
+            else:
+                record = self._download_and_store(record, credentials)
+            if limit:
+                self.budget.settle(record)
         stored = record.require_stored()
         if is_replay:
             self.log.picture_replayed(record.require_bought(), stored.key)
@@ -85,11 +92,36 @@ class Generation:
             passed_through=request.passed_through,
         )
 
-    def _buy_and_store(self, record: Record, request: ImageRequest, credentials: Credentials) -> Record:
+    def _acquire(self, new: Record, limit: MicroUsd) -> Record:
+        """Acquire the lease. Under a limit, reserve the price bound first; a replay needs neither."""
+        if not limit:
+            return self.leases.acquire(new)
+        current = self.leases.current(new)
+        if current is not None:
+            return current if current.status is Status.STORED else self.leases.take_over(current, new)
+        is_only_for_this = self.budget.reserve(new, limit)
+        try:
+            record = self.leases.acquire(new)
+        except GenerateImageError:
+            if is_only_for_this:
+                self.budget.free_unused(new)
+            raise
+        if is_only_for_this and record.status is not Status.STARTED:
+            self.budget.free_unused(new)
+        return record
+
+    def _buy_and_store(
+        self, record: Record, request: ImageRequest, credentials: Credentials, limit: MicroUsd
+    ) -> Record:
         try:
             purchase = self._buy(request, credentials)
         except GenerateImageError as error:
-            if error.nothing_billed:
+            # The ledger comes first: once the record is released, another invocation may use the reservation.
+            if limit and error.nothing_billed:
+                self.budget.free(record)
+            elif limit:
+                self.budget.settle_in_full(record)
+            if error.nothing_billed and not error.is_final:
                 self.leases.release(record)
             else:
                 self.leases.fail(error, replacing=record)

@@ -115,6 +115,13 @@ def _outcome_unknown() -> OutcomeUnknownError:
     )
 
 
+def _in_progress(seconds: float) -> RequestInProgressError:
+    return RequestInProgressError(
+        "Another invocation is buying this picture. Retry with the same idempotency key.",
+        retry_after=max(1.0, min(seconds, LONGEST_RETRY_AFTER_SECONDS)),
+    )
+
+
 class Leases:
     """Acquires and ends leases, and saves the progress of a purchase."""
 
@@ -153,6 +160,24 @@ class Leases:
             if stored is not None:
                 return stored
 
+    def current(self, new: Record) -> Record | None:
+        """Return the stored or bought record of a request, or None if a purchase may start. It acquires nothing.
+
+        Raises the errors of ``acquire``.
+        """
+        record = self._records.read(new.client_id, new.image_id)
+        stored = self._stored_or_free(record, new.request_hash)
+        is_bought = record is not None and record.status is Status.GENERATED
+        return stored or (record if is_bought else None)
+
+    def take_over(self, bought: Record, new: Record) -> Record:
+        """Acquire the lease on a bought picture. Raises RequestInProgressError if another invocation was first."""
+        wanted = bought._replace(holder=new.holder, lease_until=new.lease_until)
+        try:
+            return self._records.write(wanted, replacing=bought)
+        except RecordChangedError:
+            raise _in_progress(1.0) from None
+
     def save(self, record: Record, *, replacing: Record) -> Record:
         """Write the record. A failure is logged and ignored, because a replay reaches the same state."""
         try:
@@ -189,10 +214,7 @@ class Leases:
             case Failed(_, error):
                 raise error
             case InProgress():
-                raise RequestInProgressError(
-                    "Another invocation is buying this picture. Retry with the same idempotency key.",
-                    retry_after=max(1.0, min(record.lease_until - now, LONGEST_RETRY_AFTER_SECONDS)),
-                )
+                raise _in_progress(record.lease_until - now)
             case Unknown(_, error) if self._when_outcome_unknown == "fail":
                 if record.status is not Status.FAILED:
                     self.fail(error, replacing=record)

@@ -62,6 +62,17 @@ class Log:
         """Log a failed write of a record. The request goes on."""
         self._logger.warning("record not written", record_status=status, error=error.code, error_message=str(error))
 
+    def ledger_not_written(self, error: GenerateImageError) -> None:
+        """Log a failed settlement. The reservation stays open until it is resolved from its record."""
+        self._logger.warning("ledger not written", error=error.code, error_message=str(error))
+
+    def settled_above_reservation(self, image_id: str, cost_usd: float, reserved_usd: float) -> None:
+        """Log and count a picture that cost more than its price bound."""
+        self._logger.error(
+            "settled above the reservation", image_id=image_id, cost_usd=cost_usd, reserved_usd=reserved_usd
+        )
+        self._count(("SettledAboveReservation", MetricUnit.Count, 1))
+
     def request_failed(self, error: GenerateImageError) -> None:
         """Log and count an error that the caller gets."""
         is_expected = error.retryable or error.status in range(400, 500)

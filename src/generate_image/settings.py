@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from generate_image.errors import ConfigurationError
+from generate_image.money import NOTHING, MicroUsd, parse_usd
 
 WhenOutcomeUnknown = Literal["fail", "buy-again"]
 Authorization = Literal["iam", "jwt", "none"]
@@ -113,6 +114,11 @@ class Settings:
     )
     """Hosts besides the provider's own from which a picture may be downloaded."""
     when_outcome_unknown: WhenOutcomeUnknown = field(default="fail", metadata={"check": _one_of("fail", "buy-again")})
+    monthly_budget_usd: MicroUsd = field(default=NOTHING, metadata={"check": parse_usd})
+    """The most that a client's pictures may cost in a calendar month (UTC). 0: no limit."""
+    max_picture_usd: MicroUsd = field(default=MicroUsd(250_000), metadata={"check": parse_usd})
+    """The most that a 1024x1024 picture costs, for models without published output tokens. 0: such a model is refused
+    under a budget."""
     picture_retention_days: int = field(default=7, metadata={"check": _integer(1, 3650, "days")})
     """The bucket's lifecycle rule deletes a picture after so many days."""
     download_url_seconds: int = field(default=3600, metadata={"check": _integer(60, 604_800, "seconds")})

@@ -3,14 +3,16 @@
 import random
 from typing import Any, NamedTuple
 
+from generate_image.aws.ledger import LedgerStore
 from generate_image.aws.links import links_for
 from generate_image.aws.pictures import PictureStore
 from generate_image.aws.records import RecordStore
 from generate_image.aws.secrets import CredentialsStore
+from generate_image.budget import Budget
 from generate_image.event import LAMBDA_ANSWER_BYTES, parse_event
 from generate_image.functions._runtime import Environment, LambdaContext, Serve, entry_point
 from generate_image.generation import STORING_SECONDS, Generation
-from generate_image.lease import Leases
+from generate_image.lease import Leases, find_stored_with
 from generate_image.provider.download import Downloader
 from generate_image.provider.images_api import SHORTEST_PURCHASE_SECONDS, ImagesApi
 from generate_image.provider.models import longest_prompt
@@ -21,7 +23,9 @@ class Parts(NamedTuple):
 
     records: type[RecordStore] = RecordStore
     pictures: type[PictureStore] = PictureStore
+    ledgers: type[LedgerStore] = LedgerStore
     leases: type[Leases] = Leases
+    budget: type[Budget] = Budget
     images: type[ImagesApi] = ImagesApi
 
 
@@ -50,6 +54,14 @@ def build(
             allows_local_hosts=settings.allows_local_hosts,
         ),
         leases=parts.leases(records, pictures, environment.log, deadline, settings.when_outcome_unknown),
+        budget=parts.budget(
+            settings,
+            parts.ledgers(clients.s3, settings.image_bucket, deadline, sleep=sleep, random=random.random),
+            records,
+            find_stored_with(pictures),
+            environment.log,
+            deadline,
+        ),
         images=parts.images(
             settings,
             deadline,

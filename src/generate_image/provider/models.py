@@ -1,17 +1,22 @@
 """Static facts about image models: dialect, longest prompt, qualities and prices."""
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from generate_image.money import MicroUsd, to_usd
 from generate_image.picture import Usage
 
 _NOTHING_ABOVE_HIGH = re.compile(r"gpt-image-1\b.*|chatgpt-image-latest|gpt-image-2(-.*)?")
 _SNAPSHOT = re.compile(r"-\d{4}-\d{2}-\d{2}$")
 """The date in a snapshot's name: ``gpt-image-2-2026-04-21`` has the price of ``gpt-image-2``."""
+
+DEAREST_INPUT_USD = 8
+"""For a million tokens. The largest input price in the list of any model; assumed where the price is unknown."""
 
 
 def is_dall_e(model: str) -> bool:
@@ -36,14 +41,54 @@ def price_list() -> Mapping[str, Mapping[str, Any]]:
     return content
 
 
-def cost_usd(model: str, usage: Usage | None) -> float | None:
-    """Return a picture's cost in US dollars, rounded to 0.0001; None if the list does not have the model's price."""
+def output_tokens(model: str, quality: str, size: str) -> int | None:
+    """Return the output tokens of a picture; None if the provider publishes no figure for the model.
+
+    The formula and its factors: https://community.openai.com/t/1382699. It gives every published figure.
+    """
+    factor: int | None = price_list()["output_token_factors"].get(_SNAPSHOT.sub("", model), {}).get(quality)
+    if factor is None:
+        return None
+    width, height = (int(side) for side in size.split("x"))
+    short, long = min(width, height), max(width, height)
+    return math.ceil(factor * round(factor * short / long) * (2_000_000 + width * height) / 4_000_000)
+
+
+def cost_of(model: str, usage: Usage | None) -> MicroUsd | None:
+    """Return a picture's cost; None if the list does not have the model's price."""
     name = _SNAPSHOT.sub("", model)
-    per_picture: float | None = price_list()["usd_per_picture"].get(name)
+    per_picture = price_list()["usd_per_picture"].get(name)
     if per_picture is not None:
-        return per_picture
+        return MicroUsd(round(per_picture * 1_000_000))
     prices = price_list()["usd_per_million_tokens"].get(name)
     if prices is None or usage is None:
         return None
-    total = usage.input_tokens * prices["input"] + usage.output_tokens * prices["output"]
-    return round(float(total) / 1_000_000, 4)
+    return MicroUsd(int(usage.input_tokens * prices["input"] + usage.output_tokens * prices["output"]))
+
+
+def largest_cost_of(model: str, prompt: str, quality: str, size: str, max_picture: MicroUsd) -> MicroUsd | None:
+    """Return an upper bound of a picture's cost before the purchase; None if there is none.
+
+    A prompt has at most one input token for each of its UTF-8 bytes. max_picture: the operator's bound of a
+    1024x1024 picture of a model without published output tokens; 0: none. A larger size raises it by the formula.
+    """
+    name = _SNAPSHOT.sub("", model)
+    per_picture = price_list()["usd_per_picture"].get(name)
+    if per_picture is not None:
+        return MicroUsd(round(per_picture * 1_000_000))
+    prices = price_list()["usd_per_million_tokens"].get(name)
+    tokens = output_tokens(model, quality_of(model, quality), size)
+    if prices is not None and tokens is not None:
+        return MicroUsd(int(len(prompt.encode()) * prices["input"] + tokens * prices["output"]))
+    if not max_picture:
+        return None
+    width, height = (int(side) for side in size.split("x"))
+    pixels = max(1.0, (2_000_000 + width * height) / (2_000_000 + 1024 * 1024))
+    input_price = prices["input"] if prices is not None else DEAREST_INPUT_USD
+    return MicroUsd(math.ceil(max_picture * pixels + len(prompt.encode()) * input_price))
+
+
+def cost_usd(model: str, usage: Usage | None) -> float | None:
+    """Return a picture's cost in US dollars, rounded to 0.0001; None if the list does not have the model's price."""
+    cost = cost_of(model, usage)
+    return None if cost is None else round(to_usd(cost), 4)

@@ -1,0 +1,151 @@
+"""The ledger of a client's month in S3: the settled total and the open reservations.
+
+It is written only under a condition, so of several writers one wins and the others start again from its version.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from generate_image.aws.call import NOT_FOUND_CODES, S3, ExpectedAwsError, call
+from generate_image.deadline import Deadline
+from generate_image.errors import ConfigurationError, StorageError
+from generate_image.money import NOTHING, MicroUsd
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+FIRST_PAUSE_SECONDS = 0.05
+LONGEST_PAUSE_SECONDS = 2.0
+CONFLICT = frozenset({"409", "412", "PreconditionFailed", "ConditionalRequestConflict"}) | NOT_FOUND_CODES
+
+
+class Reservation(NamedTuple):
+    """Money that is set aside for one picture. reserved_at: seconds since the epoch. holder: the invocation's id."""
+
+    amount: MicroUsd
+    reserved_at: float
+    holder: str
+
+
+class Ledger(NamedTuple):
+    """One month. limit: the one that the last reservation had. open: reservations by image id."""
+
+    limit: MicroUsd = NOTHING
+    settled: MicroUsd = NOTHING
+    open: Mapping[str, Reservation] = MappingProxyType({})
+
+    @property
+    def reserved(self) -> MicroUsd:
+        """The sum of the open reservations."""
+        return MicroUsd(sum(reservation.amount for reservation in self.open.values()))
+
+    def with_reservation(self, image_id: str, reservation: Reservation) -> "Ledger":
+        """Return a ledger with one more reservation, which replaces one of the same image id."""
+        return self._replace(open={**self.open, image_id: reservation})
+
+    def settle(self, image_id: str, cost: MicroUsd) -> "Ledger":
+        """Return a ledger without this reservation and with its cost in the settled total."""
+        rest = {name: reservation for name, reservation in self.open.items() if name != image_id}
+        return self._replace(settled=MicroUsd(self.settled + cost), open=rest)
+
+    def to_json(self) -> bytes:
+        """Return the object that S3 stores."""
+        open_reservations = {image_id: reservation._asdict() for image_id, reservation in self.open.items()}
+        return json.dumps({"limit": self.limit, "settled": self.settled, "open": open_reservations}).encode()
+
+    @classmethod
+    def from_json(cls, content: bytes) -> "Ledger":
+        """Return the ledger of an S3 object. Raises ConfigurationError for an object of another format."""
+        try:
+            fields = json.loads(content)
+            reservations = {image_id: Reservation(**reservation) for image_id, reservation in fields["open"].items()}
+            return cls(MicroUsd(fields["limit"]), MicroUsd(fields["settled"]), reservations)
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise ConfigurationError("The bucket holds a ledger of an unknown format. Nothing was bought.") from error
+
+
+def month_of(moment: float) -> str:
+    """Return the calendar month in UTC, such as ``2026-11``. moment: seconds since the epoch."""
+    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m")
+
+
+class LedgerStore:
+    """Reads and changes ledgers."""
+
+    def __init__(
+        self,
+        client: "S3Client",
+        bucket: str,
+        deadline: Deadline,
+        *,
+        sleep: Callable[[float], None],
+        random: Callable[[], float],
+    ) -> None:
+        """random: returns 0 to 1."""
+        self._client = client
+        self._bucket = bucket
+        self._deadline = deadline
+        self._sleep = sleep
+        self._random = random
+
+    def read(self, client_id: str, month: str) -> Ledger | None:
+        """Return the ledger, or None if there is none. Raises StorageError and ConfigurationError."""
+        return self._read(_key(client_id, month))[0]
+
+    def change(self, client_id: str, month: str, change: Callable[[Ledger], Ledger]) -> Ledger:
+        """Apply ``change`` to the current ledger and write the result. Returns that.
+
+        ``change`` may be called again for a newer version. It returns its argument if nothing is left to do: so a write
+        whose response was lost is recognized. Raises its exceptions, StorageError and ConfigurationError.
+        """
+        key = _key(client_id, month)
+        pause = FIRST_PAUSE_SECONDS
+        failure: StorageError | None = None
+        while True:
+            ledger, etag = self._read(key)
+            changed = change(ledger or Ledger())
+            if changed == (ledger or Ledger()):
+                return changed
+            if failure is not None:
+                raise failure
+            try:
+                self._put(key, changed, etag)
+            except ExpectedAwsError as error:
+                if pause >= self._deadline.remaining():
+                    raise StorageError(f"S3 did not store the ledger ({error.code}). Try again.") from error
+            except StorageError as error:
+                failure = error  # the write may have taken effect
+                continue
+            else:
+                return changed
+            self._sleep(pause * (0.5 + self._random() / 2))
+            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+    def _read(self, key: str) -> tuple[Ledger | None, str]:
+        def get() -> tuple[bytes, str]:
+            response = self._client.get_object(Bucket=self._bucket, Key=key)
+            return response["Body"].read(), response["ETag"]
+
+        try:
+            content, etag = call(S3, "S3 did not return the ledger", get, expected=NOT_FOUND_CODES)
+        except ExpectedAwsError:
+            return None, ""
+        return Ledger.from_json(content), etag
+
+    def _put(self, key: str, ledger: Ledger, etag: str) -> None:
+        condition: dict[str, Any] = {"IfMatch": etag} if etag else {"IfNoneMatch": "*"}
+        call(
+            S3,
+            "S3 did not store the ledger",
+            lambda: self._client.put_object(
+                Bucket=self._bucket, Key=key, Body=ledger.to_json(), ContentType="application/json", **condition
+            ),
+            expected=CONFLICT,
+        )
+
+
+def _key(client_id: str, month: str) -> str:
+    return f"budgets/cli_{client_id}/{month}.json"
