@@ -237,7 +237,7 @@ def test_broken_json_lines_are_refused(content: str | bytes, problem: str) -> No
         ('prompt\nA quay\n"A" pier\n', "the row that begins in line 3 is not valid CSV"),
         (
             "prompt\rA quay\rA pier\r",
-            "the row that begins in line 1 is not valid CSV; check its quotation marks and line",
+            "the row that begins in line 1 is not valid CSV; check its double quotes and line",
         ),
     ],
 )

@@ -26,8 +26,8 @@ COLUMNS = (*EVENT_COLUMNS, *PROMPT_COLUMNS)
 class Item(NamedTuple):
     """One item of a list.
 
-    place: from 0. position: for messages, such as ``line 5``; a number is kept apart, because a list has a million.
-    value: the item as a JSON value; a CSV row becomes an object. problem: the reason why there is no value.
+    place: from 0. unit, number: its position in messages, such as ``line `` and 5. value: the item as a JSON value; a
+    CSV row becomes an object. problem: the reason why there is no value.
     """
 
     place: int
@@ -74,11 +74,9 @@ def misspelt_names(names: Iterable[str], known: Sequence[str]) -> Iterator[dict[
 
 def _json_lines(content: BinaryIO) -> Iterator[Item]:
     place = 0
-    is_empty = True
     for number, line in enumerate(_lines(content), 1):
         if not line.strip():
             continue
-        is_empty = False
         try:
             value = json.loads(line)
         except json.JSONDecodeError as error:
@@ -89,7 +87,7 @@ def _json_lines(content: BinaryIO) -> Iterator[Item]:
             raise invalid_list(f"line {number} is nested too deep") from None
         yield Item(place, "line ", number, value)
         place += 1
-    if is_empty:
+    if place == 0:
         raise invalid_list("the file is empty")
 
 
@@ -117,7 +115,7 @@ def _numbered_rows(content: BinaryIO) -> Iterator[tuple[int, Sequence[str]]]:
                 yield number, cells
             number = reader.line_num + 1
     except csv.Error:
-        problem = f"the row that begins in line {number} is not valid CSV; check its quotation marks and line ends"
+        problem = f"the row that begins in line {number} is not valid CSV; check its double quotes and line ends"
         raise invalid_list(problem) from None
 
 
