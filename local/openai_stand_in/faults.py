@@ -15,6 +15,16 @@ if TYPE_CHECKING:
 
 INVALID_REQUEST = "invalid_request_error"
 USER_ERROR = "image_generation_user_error"
+API_HEADERS = {
+    "x-request-id": "",
+    "openai-processing-ms": "",
+    "openai-version": "2020-10-01",
+    "openai-organization": "org-stand-in",
+    "x-ratelimit-limit-requests": "500",
+    "x-ratelimit-remaining-requests": "499",
+    "x-ratelimit-reset-requests": "120ms",
+}
+"""The headers of every response of the API; the first two have a value for each request."""
 PICTURE_URL = "{root}/pictures/{id}.png"
 
 
@@ -123,10 +133,13 @@ def _rate_limit(description: str, retry_after: float | None = None, form: str = 
     )
 
 
-def _no_money(code: str, message: str) -> Fault:
-    return _error("no money left; a retry does not help", 429, code, message, "insufficient_quota")
-
-
+_NO_MONEY = {
+    "insufficient_quota": "You exceeded your current quota, please check your plan and billing details.",
+    "credit_balance_exhausted": "Your credit balance is exhausted. Add credits to continue.",
+    "organization_spend_limit_exceeded": "Your organization has reached its monthly spend limit.",
+    "project_spend_limit_exceeded": "This project has reached its monthly spend limit.",
+    "organization_usage_limit_exceeded": "Your organization has reached its monthly usage limit.",
+}
 _SAFETY = "Your request was rejected as a result of our safety system."
 _ERRORS = {
     "moderation_blocked": _moderation("input"),
@@ -213,21 +226,10 @@ _ERRORS = {
         "rate_limit_error",
         retry_after=1,
     ),
-    "insufficient_quota": _no_money(
-        "insufficient_quota", "You exceeded your current quota, please check your plan and billing details."
-    ),
-    "credit_balance_exhausted": _no_money(
-        "credit_balance_exhausted", "Your credit balance is exhausted. Add credits to continue."
-    ),
-    "organization_spend_limit_exceeded": _no_money(
-        "organization_spend_limit_exceeded", "Your organization has reached its monthly spend limit."
-    ),
-    "project_spend_limit_exceeded": _no_money(
-        "project_spend_limit_exceeded", "This project has reached its monthly spend limit."
-    ),
-    "organization_usage_limit_exceeded": _no_money(
-        "organization_usage_limit_exceeded", "Your organization has reached its monthly usage limit."
-    ),
+    **{
+        code: _error("no money left; a retry does not help", 429, code, message, "insufficient_quota")
+        for code, message in _NO_MONEY.items()
+    },
     "server_error": _error(
         "an error object",
         500,
@@ -253,20 +255,7 @@ _ERRORS = {
 }
 
 # A gateway in front of the API sends no request id and no limits.
-_GATEWAY_HEADERS: Mapping[str, str | None] = {
-    "Server": "cloudflare",
-    **dict.fromkeys(
-        (
-            "x-request-id",
-            "openai-processing-ms",
-            "openai-version",
-            "openai-organization",
-            "x-ratelimit-limit-requests",
-            "x-ratelimit-remaining-requests",
-            "x-ratelimit-reset-requests",
-        )
-    ),
-}
+_GATEWAY_HEADERS: Mapping[str, str | None] = {"Server": "cloudflare", **dict.fromkeys(API_HEADERS)}
 
 
 def _gateway(status: int, title: str, *, bills: bool) -> Fault:

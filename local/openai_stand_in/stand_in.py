@@ -16,6 +16,7 @@ from werkzeug.wrappers import Request
 from local.loopback import LOOPBACK_NAMES, is_own_host
 
 from .delivery import Reply, add_headers, deliver, json_reply
+from .faults import API_HEADERS
 from .images_api import ROUTES
 from .parameters import RefusalError
 from .state import State
@@ -53,15 +54,8 @@ def create_app(state: State, host: str = "127.0.0.1") -> WSGIApplication:
             reply = dispatch(Request(environ), request_id)
         except RefusalError as refusal:
             reply = json_reply(refusal.status, refusal.body)
-        headers = {
-            "x-request-id": request_id,
-            "openai-processing-ms": str(round((time.monotonic() - started) * 1000)),
-            "openai-version": "2020-10-01",
-            "openai-organization": "org-stand-in",
-            "x-ratelimit-limit-requests": "500",
-            "x-ratelimit-remaining-requests": "499",
-            "x-ratelimit-reset-requests": "120ms",
-        }
+        milliseconds = round((time.monotonic() - started) * 1000)
+        headers = {**API_HEADERS, "x-request-id": request_id, "openai-processing-ms": str(milliseconds)}
         add_headers(reply, headers)
         deliver(reply, environ["werkzeug.socket"], state.pause)
         return reply(environ, start_response)
