@@ -6,9 +6,11 @@ As a command it prints the resources with every option on, for checkov, which ig
 import json
 import re
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import boto3
@@ -97,14 +99,14 @@ def parse_template() -> dict[str, Any]:
     return template
 
 
-def deploy(pseudo_parameters: dict[str, str] | None = None, **parameters: str) -> Stack:
-    """Return the stack that these parameters make. The others have their defaults. Raises KeyError for unknown names."""
+def deploy(pseudo_parameters: Mapping[str, str] = MappingProxyType({}), /, **parameters: str) -> Stack:
+    """Return the stack that these parameters make; the others have their defaults. Raises KeyError."""
     template = _transformed()
     unknown = parameters.keys() - template["Parameters"].keys()
     if unknown:
         raise KeyError(f"No such parameters: {unknown}")
     defaults = {name: str(parameter["Default"]) for name, parameter in template["Parameters"].items()}
-    resolver = _Resolver(template, PSEUDO_PARAMETERS | (pseudo_parameters or {}) | defaults | parameters)
+    resolver = _Resolver(template, PSEUDO_PARAMETERS | dict(pseudo_parameters) | defaults | parameters)
     return Stack(resolver.resolve_section("Resources"), resolver.resolve_section("Outputs"))
 
 
@@ -129,7 +131,7 @@ def _without_loops(value: Any) -> Any:  # noqa: ANN401  # a template's values ar
         return [_without_loops(item) for item in value]
     if not isinstance(value, dict):
         return value
-    expanded = {}
+    expanded: dict[str, Any] = {}
     for name, item in value.items():
         if name.startswith("Fn::ForEach::"):
             variable, choices, body = item
@@ -218,7 +220,7 @@ class _Resolver:
             case "Fn::If", [condition, then, otherwise]:
                 result = self.resolve(then if self._holds(condition) else otherwise)
             case "Fn::Select", [index, items]:
-                result = self.resolve(items)[int(index)]
+                result = self.resolve(items)[int(self.resolve(index))]
             case "Fn::Split", [separator, text]:
                 result = self.resolve(text).split(separator)
             case "Fn::FindInMap", [mapping, first, second]:

@@ -1,0 +1,174 @@
+"""The parameters reach the functions as settings, and the template accepts the values that the code accepts."""
+
+import re
+from dataclasses import fields
+from importlib.util import find_spec
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from generate_image.errors import ConfigurationError
+from generate_image.settings import QUALITIES, Settings
+from local.expand_template import ACCOUNT, REGION, STACK_UUID, deploy, parse_template
+
+FUNCTIONS = {
+    "GenerateImage": "generate-image",
+    "Api": "api",
+    "ModelWatch": "model-watch",
+    "PrepareList": "prepare-list",
+    "CountResults": "count-results",
+}
+WATCHED = {"ModelWatchCredential": "shared/credencial-openai"}
+SIGNED = {
+    "Delivery": "cloudfront-signed",
+    "CloudfrontKeyPairIds": "K2JCJMDEHXQW5F,K1OLDOLDOLDOLD",
+    "CloudfrontPrivateKeySecret": "2026-11",
+}
+JWT = {"JwtIssuer": "https://issuer.example", "JwtAudience": "flows", "JwtClientClaim": "client"}
+OTHER_VALUES = {
+    "CREDENTIALS_PREFIX": "flows/images",
+    "DOWNLOAD_HOSTS": ".blob.core.windows.net,pictures.example",
+    "DOWNLOAD_URL_SECONDS": "60",
+    "IMAGE_MODELS": "dall-e-3",
+    "IMAGE_NAMESPACE": "5a1c7f0e-8f1b-4a57-9d0e-3f2b1c0d9e8f",
+    "IMAGE_QUALITY": "high",
+    "MAX_PICTURE_USD": "0.5",
+    "MONTHLY_BUDGET_USD": "100",
+    "OPENAI_BASE_URL": "https://images.example/v1",
+    "PICTURE_RETENTION_DAYS": "30",
+    "WHEN_OUTCOME_UNKNOWN": "buy-again",
+}
+
+
+def environment(function: str = "GenerateImage", **parameters: str) -> dict[str, str]:
+    """Return the variables of a function in Lambda."""
+    variables = deploy(**WATCHED, **parameters).properties(f"{function}Function")["Environment"]["Variables"]
+    return {**variables, "AWS_LAMBDA_FUNCTION_NAME": function}
+
+
+def parameter_of(setting: str) -> tuple[str, dict[str, Any]]:
+    name = "".join(word.capitalize() for word in setting.split("_"))
+    return name, parse_template()["Parameters"][name]
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_function_has_one_name_everywhere(function: str) -> None:
+    stack = deploy({"AWS::StackName": "flows"}, **WATCHED)
+    properties = stack.properties(f"{function}Function")
+    module = f"generate_image.functions.{FUNCTIONS[function].replace('-', '_')}"
+
+    assert properties["Handler"] == f"{module}.handler"
+    assert find_spec(module)
+    assert properties["LoggingConfig"] == {"LogGroup": f"{function}LogGroup".lower()}
+    assert stack.properties(f"{function}LogGroup")["LogGroupName"] == f"/aws/lambda/flows-{FUNCTIONS[function]}"
+    assert properties["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"] == f"flows-{FUNCTIONS[function]}"
+
+
+def test_api_function_has_every_setting() -> None:
+    settings = {setting.name.upper() for setting in fields(Settings)} - {"ALLOWS_LOCAL_HOSTS"}
+
+    assert settings <= environment("Api").keys()
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_defaults_are_those_of_the_code(function: str) -> None:
+    settings = Settings.from_mapping(environment(function) | {"STATE_MACHINE_ARN": ""})
+
+    assert settings == Settings(image_bucket="picturebucket", image_namespace=UUID(STACK_UUID))
+
+
+@pytest.mark.parametrize("setting", OTHER_VALUES)
+def test_parameter_reaches_the_functions(setting: str) -> None:
+    name, parameter = parameter_of(setting)
+    value = OTHER_VALUES[setting]
+
+    assert re.fullmatch(parameter.get("AllowedPattern", ".*"), value)
+    assert value in parameter.get("AllowedValues", [value])
+    for function in FUNCTIONS:
+        variables = environment(function, **{name: value})
+        assert variables == environment(function) | {setting: value}
+        assert Settings.from_mapping(variables) != Settings.from_mapping(environment(function))
+
+
+@pytest.mark.parametrize(
+    ("parameters", "domain", "key_pair_id", "secret"),
+    [
+        ({}, "", "", ""),
+        ({"Delivery": "cloudfront"}, "domainname-of-downloaddistribution.example", "", ""),
+        (
+            {"Delivery": "cloudfront", "DownloadDomain": "pictures.example", "DownloadCertificateArn": "arn:x"},
+            "pictures.example",
+            "",
+            "",
+        ),
+        (
+            SIGNED,
+            "domainname-of-downloaddistribution.example",
+            "K2JCJMDEHXQW5F",
+            "generate-image/cloudfront/2026-11",
+        ),
+    ],
+)
+def test_delivery_decides_the_links(parameters: dict[str, str], domain: str, key_pair_id: str, secret: str) -> None:
+    settings = Settings.from_mapping(environment(**parameters))
+
+    assert settings.cloudfront_domain == domain
+    assert settings.cloudfront_key_pair_id == key_pair_id
+    assert settings.cloudfront_private_key_secret == secret
+
+
+@pytest.mark.parametrize(("parameters", "authorization", "claim"), [({}, "iam", ""), (JWT, "jwt", "client")])
+def test_api_function_demands_the_authorizer(parameters: dict[str, str], authorization: str, claim: str) -> None:
+    settings = Settings.from_mapping(environment("Api", **parameters))
+
+    assert settings.api_authorization == authorization
+    assert settings.jwt_client_claim == claim
+    assert settings.state_machine_arn == f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:generateimagestatemachine"
+
+
+def test_choices_are_those_of_the_code() -> None:
+    assert tuple(parameter_of("IMAGE_QUALITY")[1]["AllowedValues"]) == QUALITIES
+    for choice in parameter_of("WHEN_OUTCOME_UNKNOWN")[1]["AllowedValues"]:
+        assert Settings.from_mapping(environment(WhenOutcomeUnknown=choice)).when_outcome_unknown == choice
+
+
+@pytest.mark.parametrize("setting", ["DOWNLOAD_URL_SECONDS", "PICTURE_RETENTION_DAYS"])
+def test_bounds_are_those_of_the_code(setting: str) -> None:
+    name, parameter = parameter_of(setting)
+    for value in (parameter["MinValue"], parameter["MaxValue"]):
+        Settings.from_mapping(environment(**SIGNED, **{name: str(value)}))
+    for value in (parameter["MinValue"] - 1, parameter["MaxValue"] + 1):
+        with pytest.raises(ConfigurationError):
+            Settings.from_mapping(environment(**SIGNED, **{name: str(value)}))
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("IMAGE_MODELS", ""),
+        ("IMAGE_MODELS", "gpt-image-2, "),
+        ("OPENAI_BASE_URL", "http://api.openai.com/v1"),
+        ("OPENAI_BASE_URL", "https://user:password@api.openai.com/v1"),
+        ("OPENAI_BASE_URL", "https://api.openai.com/v1?key=1"),
+        ("DOWNLOAD_HOSTS", "https://pictures.example"),
+        ("DOWNLOAD_HOSTS", "*"),
+        ("IMAGE_NAMESPACE", "generate-image"),
+        # No prefix may widen the permission to read secrets.
+        ("CREDENTIALS_PREFIX", ""),
+        ("CREDENTIALS_PREFIX", "*"),
+        ("CREDENTIALS_PREFIX", "generate?image"),
+        ("CREDENTIALS_PREFIX", "a//b"),
+        ("CREDENTIALS_PREFIX", "${AWS::Region}"),
+    ],
+)
+def test_deployment_refuses_a_wrong_value(setting: str, value: str) -> None:
+    assert not re.fullmatch(parameter_of(setting)[1]["AllowedPattern"], value)
+
+
+def test_every_parameter_has_a_default_and_a_group() -> None:
+    template = parse_template()
+    groups = template["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+
+    assert sorted(name for group in groups for name in group["Parameters"]) == sorted(template["Parameters"])
+    assert all("Default" in parameter and parameter["Description"] for parameter in template["Parameters"].values())
