@@ -44,7 +44,7 @@ def main() -> int:
                 expect(page.locator("#submit")).not_to_have_attribute("aria-disabled", "true", timeout=30_000)
             _save(Image.open(BytesIO(page.screenshot(full_page=True))), PAGE)
     picture = Image.open(BytesIO(draw(sha256(PROMPTS[-1].encode()).digest(), (1024, 1024))))
-    _save(picture.resize((PICTURE_EDGE, PICTURE_EDGE)), PICTURE)
+    _save(picture.convert("RGB").resize((PICTURE_EDGE, PICTURE_EDGE)), PICTURE)
     return 0
 
 

@@ -11,10 +11,10 @@ import zlib
 from functools import lru_cache
 from io import BytesIO
 
-from PIL import Image, ImageDraw, ImageFont, ImageOps
+from PIL import Image, ImageDraw, ImageFont
 
 CAPTION = "stand-in picture · not from OpenAI"
-Color = tuple[int, int, int]
+DISC, INK = 254, 255  # in the palette; the sky has the indices below
 
 
 @lru_cache(maxsize=64)
@@ -28,28 +28,31 @@ def draw(
     at_least: int = 0,
 ) -> bytes:
     """Return a picture. size: width and height in pixels. at_least: bytes to which a PNG is padded, about."""
-    width, height = size
-    hue = seed[0] / 256
-    sky = ImageOps.colorize(Image.linear_gradient("L").resize(size), _color(hue, 0.55, 0.5), _color(hue + 0.08, 0.3, 1))
-    disc = Image.new("L", size)
+    (width, height), hue = size, seed[0] / 256
+    # A byte a pixel, as an index into a palette: three times as fast as colours.
+    indices = Image.linear_gradient("L").resize(size, Image.Resampling.NEAREST).point(lambda row: min(row, DISC - 1))
+    canvas = ImageDraw.Draw(indices)
+    canvas.fontmode = "1"
     radius, x, y = min(size) / (6 + seed[1] % 6), width * (0.25 + seed[2] / 512), height * (0.25 + seed[3] / 1024)
-    ImageDraw.Draw(disc).ellipse((x - radius, y - radius, x + radius, y + radius), fill=255)
-    image = Image.composite(Image.new("RGB", size, _color(hue + 0.12, 0.12, 1)), sky, disc)
+    canvas.ellipse((x - radius, y - radius, x + radius, y + radius), fill=DISC)
     font = ImageFont.load_default(size=min(size) / 46)
-    ImageDraw.Draw(image).text((width / 2, height * 0.96), CAPTION, font=font, fill=_color(hue, 0.6, 0.3), anchor="mm")
+    canvas.text((width / 2, height * 0.96), CAPTION, font=font, fill=INK, anchor="mm")
+    image = indices.copy()
+    sky = [_color(hue + 0.08 * row / DISC, 0.55 - 0.25 * row / DISC, 0.5 + 0.5 * row / DISC) for row in range(DISC)]
+    image.putpalette(b"".join((*sky, _color(hue + 0.12, 0.12, 1), _color(hue, 0.6, 0.3))))
     if transparent:
-        image.putalpha(disc)
+        image = image.convert("RGBA")
+        image.putalpha(indices.point(lambda index: 255 * (index == DISC)))
     buffer = BytesIO()
-    if output_format != "png":
-        image.save(buffer, output_format.upper(), quality=max(1, compression))
-        return buffer.getvalue()
-    image.save(buffer, "PNG", compress_level=1)
-    return _padded(buffer.getvalue(), at_least)
+    if output_format == "png":
+        image.save(buffer, "PNG", compress_level=1)
+        return _padded(buffer.getvalue(), at_least)
+    image.convert("RGBA" if transparent else "RGB").save(buffer, output_format.upper(), quality=max(1, compression))
+    return buffer.getvalue()
 
 
-def _color(hue: float, saturation: float, value: float) -> Color:
-    red, green, blue = (round(255 * channel) for channel in colorsys.hsv_to_rgb(hue % 1, saturation, value))
-    return red, green, blue
+def _color(hue: float, saturation: float, value: float) -> bytes:
+    return bytes(round(255 * channel) for channel in colorsys.hsv_to_rgb(hue % 1, saturation, value))
 
 
 def _padded(png: bytes, at_least: int) -> bytes:
