@@ -55,27 +55,20 @@ test-slow: .venv/.test .venv-sam/.installed ## Run only the slow tests: full pro
 test-fast: .venv/.test
 	@$(PYTEST) -m 'not slow'
 
-LINTERS = lint-ruff lint-format lint-mypy lint-imports lint-sam lint-cfn lint-checkov
 lint: .venv/.test .venv-sam/.installed .venv-checkov/.installed ## Run only the linters: ruff, mypy, import-linter, sam, cfn-lint, checkov
 	@$(MAKE) --no-print-directory --keep-going --jobs 2 $(LINTERS)
 
-# A linter's output appears in one piece, and only if it fails.
-check = @output=$$( ($(1)) 2>&1) || { printf '%s failed:\n%s\n' '$@' "$$output" >&2; exit 1; }; echo '$@: passed' >&2
-lint-ruff:
-	$(call check,$(PYTHON) -m ruff check --quiet)
-lint-format:
-	$(call check,$(PYTHON) -m ruff format --check --quiet --diff)
-lint-mypy:
-	$(call check,$(PYTHON) -m mypy --no-error-summary)
-lint-imports:
-	$(call check,PYTHONPATH=src .venv/bin/lint-imports --no-cache)
-lint-sam:
-	$(call check,$(SAM) validate --lint)
-lint-cfn:
-	$(call check,.venv-sam/bin/cfn-lint template.yaml)
-lint-checkov:
-	@mkdir -p .aws-sam && PYTHONPATH=src $(PYTHON) -m local.expand_template >.aws-sam/expanded.json
-	$(call check,.venv-checkov/bin/checkov --config-file .checkov.yaml)
+LINTERS = lint-ruff lint-mypy lint-imports lint-sam lint-cfn lint-checkov
+ruff = $(PYTHON) -m ruff check --quiet && $(PYTHON) -m ruff format --check --quiet --diff
+mypy = $(PYTHON) -m mypy --no-error-summary
+imports = PYTHONPATH=src .venv/bin/lint-imports --no-cache
+sam = $(SAM) validate --lint
+cfn = .venv-sam/bin/cfn-lint template.yaml
+checkov = mkdir -p .aws-sam && PYTHONPATH=src $(PYTHON) -m local.expand_template >.aws-sam/expanded.json && \
+    .venv-checkov/bin/checkov --config-file .checkov.yaml
+# The linters run side by side: each one's output appears in one piece, and only if it fails.
+$(LINTERS):
+	@output=$$( ($($(@:lint-%=%))) 2>&1) || { printf '%s failed:\n%s\n' '$@' "$$output" >&2; exit 1; }; echo '$@: passed' >&2
 
 build: .venv-sam/.installed ## Build the artifact that `sam deploy` uploads: ARCHITECTURE=arm64 for Graviton
 	@ARCHITECTURE=$(ARCHITECTURE) $(SAM) build --build-dir '$(BUILD)' --parameter-overrides Architecture=$(ARCHITECTURE)
