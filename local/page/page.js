@@ -99,6 +99,7 @@ async function run(exchange, call, words) {
     if (waiting === mine) {
       waiting = undefined;
       at("submit").removeAttribute("aria-disabled");
+      showRequests();
     }
   }
 }
@@ -128,8 +129,9 @@ async function conclude(exchange, { answer, problem }, signal) {
 
 /** To a GET, an earlier request bought every picture: `replayed` then says nothing of the POST before it. */
 function originOf({ posted, waited }, { _meta_: meta }) {
+  if (waited) return "bought now";
   if (!posted) return "bought before, read again";
-  return meta.replayed && !waited ? "replayed: nothing was bought" : "bought now";
+  return meta.replayed ? "replayed: nothing was bought" : "bought now";
 }
 
 function fieldNotes({ code, detail, errors = [] }) {

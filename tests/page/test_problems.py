@@ -101,6 +101,7 @@ def test_lost_server_leaves_the_request_open(visit: Visit, stand_in: StandIn) ->
     expect(problem).to_contain_text("Is “make serve” still running?")
     expect(visit.kept()).to_have_text([re.compile("in progress$")])
     visit.page.context.set_offline(False)
+    expect(visit.kept()).to_have_text([re.compile("ready$")])
     problem.get_by_role("button", name="Send again").click()
     visit.see_picture(PROMPT)
     assert stand_in.ledger()["billed"] == 1
