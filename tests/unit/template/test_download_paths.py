@@ -1,4 +1,4 @@
-"""What of a URL's path reaches the bucket: the template's own JavaScript, run against a table of paths."""
+"""The CloudFront function of the template, run against a table of paths."""
 
 import json
 from typing import Any
@@ -6,10 +6,9 @@ from typing import Any
 import dukpy  # type: ignore[import-untyped]  # ships no types
 import pytest
 
-from generate_image.cloudfront import OpenLinks
-from generate_image.pictures import PICTURE_TYPES
-from generate_image.storage import object_key
-from tests.template.stack import deploy
+from generate_image.aws.links import OpenLinks
+from generate_image.picture import PICTURE_TYPES, object_key
+from local.expand_template import deploy
 
 ID = "0f5c8a1e-3b1d-51ef-9a52-0a1b2c3d4e5f"
 LONGEST_CLIENT = "a" * 64
@@ -21,11 +20,11 @@ def code() -> str:
     return code
 
 
-def answer(code: str, path: str, query: str = "") -> dict[str, Any]:
-    """Return what CloudFront goes on with: the request, or a response of the function's own.
+def response(code: str, path: str, query: str = "") -> dict[str, Any]:
+    """Return the request that CloudFront continues with, or the response of the function.
 
-    https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/functions-event-structure.html: the path comes as
-    the viewer sent it, neither decoded nor normalised.
+    https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/functions-event-structure.html: the path is as the
+    viewer sent it, neither decoded nor normalized.
     """
     names = [parameter.partition("=")[0] for parameter in query.split("&") if parameter]
     event = {
@@ -47,13 +46,13 @@ def answer(code: str, path: str, query: str = "") -> dict[str, Any]:
 
 @pytest.mark.parametrize("picture_type", PICTURE_TYPES, ids=lambda picture_type: picture_type.extension)
 @pytest.mark.parametrize("client_id", ["1", "42", "acme-co_7", LONGEST_CLIENT])
-def test_every_link_leads_to_its_picture(code: str, client_id: str, picture_type: Any) -> None:  # noqa: ANN401  # any type
+def test_link_leads_to_its_picture(code: str, client_id: str, picture_type: Any) -> None:  # noqa: ANN401  # any type
     key = object_key(client_id, ID, picture_type.extension)
     url = OpenLinks("d111111abcdef8.cloudfront.net", 7).link(key, 0).url
     path = url.removeprefix("https://d111111abcdef8.cloudfront.net")
 
     assert path == f"/download/cli_{client_id}/{ID}{picture_type.extension}"
-    assert answer(code, path)["uri"] == f"/{key}"
+    assert response(code, path)["uri"] == f"/{key}"
 
 
 @pytest.mark.parametrize(
@@ -120,20 +119,20 @@ def test_every_link_leads_to_its_picture(code: str, client_id: str, picture_type
         "/favicon.ico",
     ],
 )
-def test_nothing_else_is_there(code: str, path: str) -> None:
-    refused = answer(code, path)
+def test_every_other_path_is_404(code: str, path: str) -> None:
+    refused = response(code, path)
 
     assert refused["statusCode"] == 404
     assert "uri" not in refused
     assert refused["headers"]["cache-control"]["value"] == "no-store"
 
 
-def test_a_query_changes_nothing_and_goes_no_further(code: str) -> None:
+def test_query_changes_nothing(code: str) -> None:
     stack = deploy(Delivery="cloudfront")
     policy = stack.properties("DownloadCachePolicy")["CachePolicyConfig"]["ParametersInCacheKeyAndForwardedToOrigin"]
     behavior = stack.properties("DownloadDistribution")["DistributionConfig"]["DefaultCacheBehavior"]
 
-    asked = answer(code, f"/download/cli_1/{ID}.png", "response-content-type=text/html&versionId=1")
+    asked = response(code, f"/download/cli_1/{ID}.png", "response-content-type=text/html&versionId=1")
 
     assert asked["uri"] == f"/temporal/cli_1/{ID}.png"
     assert policy["QueryStringsConfig"] == {"QueryStringBehavior": "none"}
