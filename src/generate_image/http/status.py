@@ -108,22 +108,16 @@ class StatusReader:
         Raises StorageError, StepFunctionsError and ConfigurationError.
         """
         snapshot = first or self.read_record(client_id, image_id)
-        while not snapshot.is_decided:
-            execution = self._executions.latest(client_id, image_id)
-            if execution is None or execution.is_running:
-                return snapshot._replace(execution=execution)
-            again = self.read_record(client_id, image_id)
-            if _etag(again) == _etag(snapshot):
-                return again._replace(execution=execution)
-            snapshot = again  # the execution ended between the two reads
-        return snapshot
+        if snapshot.is_decided:
+            return snapshot
+        execution = self._executions.latest(client_id, image_id)
+        if execution is not None and not execution.is_running:
+            # It may have changed the record between the two reads.
+            snapshot = self.read_record(client_id, image_id)
+        return snapshot if snapshot.is_decided else snapshot._replace(execution=execution)
 
 
 def _progress(state: State) -> str:
     if isinstance(state, Free):
         return QUEUED
     return Status.GENERATED if state.record.status is Status.GENERATED else Status.STARTED
-
-
-def _etag(snapshot: Snapshot) -> str:
-    return snapshot.state.record.etag if snapshot.state.record else ""

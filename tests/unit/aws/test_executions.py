@@ -67,6 +67,7 @@ def test_hidden_start_shows_the_attempt_before(machine: MemoryStepFunctions) -> 
 
     assert latest is not None
     assert latest.attempt == 1
+    assert executions.last_known_attempt("an-id") == 2
 
 
 def test_used_name_is_reported(machine: MemoryStepFunctions) -> None:

@@ -235,6 +235,18 @@ def test_running_execution_is_joined(world: World) -> None:
     assert len(world.step_functions.executions) == 1
 
 
+def test_failure_of_a_joined_execution_is_reported(world: World) -> None:
+    world.post(prefer="respond-async")
+    world.clock.sleep(30)
+    del world.step_functions.described[:]
+    world.clock.after(3, lambda: world.end_execution(1, NO_SECRET))
+
+    joined = world.post(nextModule="mine")
+
+    assert joined.body["code"] == "CredentialsError"
+    assert {name for _, name in world.step_functions.described} == {world.image_id()}
+
+
 def test_identical_request_of_another_environment_is_a_replay(world: World) -> None:
     world.post(prefer="respond-async")
     world.restart()
@@ -313,9 +325,11 @@ def test_expired_lease_starts_one_execution_that_settles_it(world: World) -> Non
     assert len(world.step_functions.executions) == 1
 
 
-def test_bought_picture_is_downloaded_by_an_execution(world: World) -> None:
+@pytest.mark.parametrize("hides_starts", [False, True])
+def test_bought_picture_is_downloaded_by_an_execution(world: World, *, hides_starts: bool) -> None:
+    world.step_functions.hides_starts = hides_starts
     world.save(world.record(Status.GENERATED, bought=PICTURE._replace(source_url="https://provider.example/x.png")))
-    world.clock.after(4, world.save_stored)
+    world.clock.after(8, world.save_stored)
 
     assert world.post().status == 200
     assert len(world.step_functions.executions) == 1
