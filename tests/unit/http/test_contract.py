@@ -90,13 +90,13 @@ def gateway() -> Gateway:
 
 
 @schema.include(method="POST").parametrize()
-@examples(60)
+@examples(40)
 def test_post_matches_the_contract(case: "schemathesis.Case[Any]", gateway: Gateway) -> None:
     assert_response_in_contract(case, gateway)
 
 
 @schema.include(method="GET").parametrize()
-@examples(150)
+@examples(80)
 def test_get_matches_the_contract(case: "schemathesis.Case[Any]", gateway: Gateway) -> None:
     assert_response_in_contract(case, gateway)
 
