@@ -102,6 +102,8 @@ class Generation:
         is_only_for_this = self.budget.reserve(new, limit)
         try:
             record = self.leases.acquire(new)
+        except (StorageError, ConfigurationError):
+            raise  # the lease may be ours all the same, and its outcome unknown: the reservation stays
         except GenerateImageError:
             if is_only_for_this:
                 self.budget.free_unused(new)

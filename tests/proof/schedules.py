@@ -12,11 +12,14 @@ from typing import Any
 
 from generate_image.errors import ERRORS_BY_CODE, DownloadError, InternalError, OutcomeUnknownError
 from generate_image.functions.generate_image import PARTS, Parts
+from generate_image.money import MicroUsd, parse_usd
 from tests.proof.faults import KINDS, Fault, KilledError, Kind
 from tests.proof.provider import CountingProvider
 from tests.proof.world import End, World
 
 REPLAYS = 3
+COST = {"base64": MicroUsd(9 * 5 + 439 * 30), "url": MicroUsd(40_000)}
+"""Of the provider's picture, by its price list."""
 DISTURBED = 3
 """So many invocations, of 1 + REPLAYS, can be disturbed."""
 
@@ -54,10 +57,35 @@ def violations(world: World) -> list[str]:
     alone = len(world.faults) == 1 and world.faults[0].kind not in {Kind.GONE, Kind.DOWN}  # DOWN: nothing could be kept
     if alone and asked_for_url and not last.answer:
         found.append(f"the picture's URL was known, and was lost: {last.error!r}")
+    if world.environ.get("MONTHLY_BUDGET_USD"):
+        found += _broken_budget(world)
     answers = [_lasting(end.answer) for end in world.ends if end.answer]
     if any(answer != answers[0] for answer in answers):
         found.append("two answers differ")
     return found
+
+
+def _broken_budget(world: World) -> Iterator[str]:
+    """Yield the broken promises of the budget, before and after open reservations are resolved."""
+    limit = parse_usd(world.environ["MONTHLY_BUDGET_USD"])
+    billed = COST["url" if world.by_url else "base64"] * len(world.provider.billed)
+    is_disturbed = bool(world.faults)
+    for moment in ("before", "after"):
+        ledgers = world.ledgers()
+        counted = sum(ledger.settled + ledger.reserved for ledger in ledgers)
+        if counted < billed:
+            yield f"{billed} is billed and {counted} is counted {moment} the reservations are resolved"
+        if any(ledger.settled + ledger.reserved > limit for ledger in ledgers):
+            yield f"{counted} exceeds the limit of {limit}"
+        if moment == "before":
+            world.resolve()
+    if any(ledger.open for ledger in world.ledgers()):
+        yield "a reservation is left open"
+    if not is_disturbed and counted != billed:
+        yield f"nothing struck, {billed} is billed and {counted} is settled"
+    is_unknown = isinstance(world.ends[-1].error, OutcomeUnknownError) and billed
+    if is_unknown and counted < parse_usd(world.environ["MAX_PICTURE_USD"]):
+        yield f"an unknown outcome counts {counted}, and not in full"
 
 
 def _problems(end: End, world: World) -> Iterator[str]:

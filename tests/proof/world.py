@@ -14,9 +14,15 @@ from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConnectionError, ReadTimeoutError
 
+from generate_image.aws.ledger import Ledger
+from generate_image.aws.pictures import PictureStore
+from generate_image.aws.records import RecordStore
+from generate_image.budget import LONGEST_INVOCATION_SECONDS
+from generate_image.deadline import Deadline
 from generate_image.functions import generate_image
 from generate_image.functions._runtime import AwsClients, Environment, Serve, with_boundary
 from generate_image.functions.generate_image import PARTS, Parts
+from generate_image.lease import find_stored_with
 from generate_image.log import Log
 from generate_image.settings import Settings
 from local.lambda_context import LocalContext
@@ -24,6 +30,8 @@ from tests.memory_s3 import Clock, MemoryS3, client_error
 from tests.proof.faults import Fault, KilledError, Kind
 
 if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
     from tests.proof.provider import CountingProvider
 
 INVOCATION_SECONDS = 60.0
@@ -94,14 +102,8 @@ class World:
         self._deadline = self.clock.now + INVOCATION_SECONDS
         was_stored = bool(self.pictures())
         unreachable = any(fault.kind is Kind.UNREACHABLE for fault in self._mine())
-        environ = {
-            "IMAGE_BUCKET": "bucket",
-            "IMAGE_NAMESPACE": "6f1c8a52-3f0e-4d0a-9a0b-5a5b1e0c7d11",
-            "IMAGE_MODELS": "dall-e-3" if self.by_url else "gpt-image-2.6-flare",
-            "OPENAI_BASE_URL": self.provider.refusing_url if unreachable else self.provider.base_url,
-        } | self.environ
         environment = Environment(
-            settings=Settings.from_mapping(environ),
+            settings=Settings.from_mapping(self._environ(unreachable=unreachable)),
             log=LOG,
             clients=cast("AwsClients", SimpleNamespace(s3=_FaultyS3(self), secrets_manager=_FaultySecrets(self))),
             clock=self.clock,
@@ -127,6 +129,14 @@ class World:
         )
         self.ends.append(end)
         return end
+
+    def _environ(self, *, unreachable: bool = False) -> dict[str, str]:
+        return {
+            "IMAGE_BUCKET": "bucket",
+            "IMAGE_NAMESPACE": "6f1c8a52-3f0e-4d0a-9a0b-5a5b1e0c7d11",
+            "IMAGE_MODELS": "dall-e-3" if self.by_url else "gpt-image-2.6-flare",
+            "OPENAI_BASE_URL": self.provider.refusing_url if unreachable else self.provider.base_url,
+        } | self.environ
 
     def _outcome(self, function: Serve) -> tuple[dict[str, Any] | None, BaseException | None]:
         context = LocalContext(INVOCATION_SECONDS, f"request {len(self.ends)}")
@@ -191,9 +201,29 @@ class World:
         """Return the pictures in S3 by key."""
         return {key: found.body for key, found in self.storage.objects.items() if not key.endswith(".json")}
 
+    def ledgers(self) -> list[Ledger]:
+        """Return the client's ledgers, one for each month."""
+        objects = self.storage.objects
+        return [Ledger.from_json(objects[key].body) for key in sorted(objects) if key.startswith("budgets/")]
+
+    def resolve(self) -> None:
+        """Resolve the open reservations, undisturbed, after every invocation has ended."""
+        self.faults = ()
+        self.clock.pass_by(LONGEST_INVOCATION_SECONDS + 1)
+        self._begin()
+        settings, deadline = Settings.from_mapping(self._environ()), Deadline(self.clock)
+        s3 = cast("S3Client", self.storage)
+        pictures = PictureStore(s3, "bucket", 7, deadline, sleep=self.clock.pass_by)
+        ledgers = self.parts.ledgers(s3, "bucket", deadline, sleep=self.clock.pass_by, random=lambda: 0.5)
+        records = RecordStore(s3, "bucket", sleep=self.clock.pass_by)
+        budget = self.parts.budget(settings, ledgers, records, find_stored_with(pictures), LOG, deadline)
+        for key in [key for key in self.storage.objects if key.startswith("budgets/")]:
+            budget.resolve_stale("1", key.rpartition("/")[2].removesuffix(".json"))
+
     def record_status(self) -> str | None:
         """Return the status of the request's record."""
-        records = [found.body for key, found in self.storage.objects.items() if key.endswith(".json")]
+        objects = self.storage.objects
+        records = [objects[key].body for key in objects if key.startswith("temporal/") and key.endswith(".json")]
         return json.loads(records[0])["status"] if records else None
 
 
