@@ -57,7 +57,9 @@ def test_query_reads_logged_fields(logged: list[dict[str, Any]], query: str) -> 
     matching = [
         line
         for line in logged
-        if all(name in line if values == {PLACEHOLDER} else line.get(name) in values for name, values in compared.items())
+        if all(
+            name in line if values == {PLACEHOLDER} else line.get(name) in values for name, values in compared.items()
+        )
     ]
 
     assert _fields(query) <= set().union(*map(_names, matching))
