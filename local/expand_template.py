@@ -3,6 +3,7 @@
 As a command it prints the resources with every option on, for checkov, which ignores what a condition leaves out.
 """
 
+import copy
 import json
 import re
 import sys
@@ -93,8 +94,9 @@ class Stack:
         return {statement["Sid"]: statement for document in documents for statement in document["Statement"]}
 
 
+@cache
 def parse_template() -> dict[str, Any]:
-    """Return template.yaml as it is written, with its tags as functions."""
+    """Return template.yaml as it is written, with its tags as functions. Callers must not change it."""
     template: dict[str, Any] = yaml_parse(TEMPLATE.read_text("utf-8"))
     return template
 
@@ -113,7 +115,7 @@ def deploy(pseudo_parameters: Mapping[str, str] = MappingProxyType({}), /, **par
 @cache
 def _transformed() -> dict[str, Any]:
     """Return the template after its transforms, which depend on no parameter."""
-    template = parse_template()
+    template = copy.deepcopy(parse_template())
     template["Resources"] = _included(_without_loops(template["Resources"]))
     for resource in template["Resources"].values():
         if resource["Type"] in CODE:

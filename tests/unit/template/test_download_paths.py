@@ -23,8 +23,8 @@ def code() -> str:
 def response(code: str, path: str, query: str = "") -> dict[str, Any]:
     """Return the request that CloudFront continues with, or the response of the function.
 
-    https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/functions-event-structure.html: the path is as the
-    viewer sent it, neither decoded nor normalized.
+    https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/functions-event-structure.html: the path is as
+    the viewer sent it, neither decoded nor normalized.
     """
     names = [parameter.partition("=")[0] for parameter in query.split("&") if parameter]
     event = {

@@ -9,7 +9,8 @@ import pytest
 from local.expand_template import EVERY_OPTION, TEMPLATE, Stack, deploy, parse_template
 from local.state_machines import definition_text
 
-CLOUDFRONT = ({}, {"Delivery": "cloudfront"}, {name: EVERY_OPTION[name] for name in EVERY_OPTION if "loud" in name})
+SIGNED = {name: value for name, value in EVERY_OPTION.items() if name.startswith(("Delivery", "Cloudfront"))}
+CLOUDFRONT: tuple[dict[str, str], ...] = ({}, {"Delivery": "cloudfront"}, SIGNED)
 JWT = {"JwtIssuer": "https://issuer.example", "JwtAudience": "flows"}
 OTHERS: tuple[dict[str, str], ...] = (
     {"KmsKeyArn": EVERY_OPTION["KmsKeyArn"], "KeepAccessLogs": "false"},
