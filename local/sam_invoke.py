@@ -19,6 +19,7 @@ import yaml
 from local.account import BUCKET, Account, local_account
 from local.account_folder import replace
 from local.container_engine import SAM, THIS_MACHINE, Engine, find_engine
+from local.loopback import ADDRESS
 from local.openai_stand_in import StandIn
 from local.run import read_event
 from local.terminal import FAILURE, report, run_command
@@ -37,6 +38,11 @@ class SamLocal:
     build: Path
 
     @property
+    def template(self) -> Path:
+        """The template for `sam local`, beside the built one: its paths are relative."""
+        return self.build / f"local-{urlsplit(self.account.endpoint).port}.json"
+
+    @property
     def settings(self) -> dict[str, str]:
         """The settings of a function that runs beside the containers."""
         return self.account.settings | {"OPENAI_BASE_URL": self.stand_in.base_url}
@@ -49,19 +55,25 @@ class SamLocal:
 
     def arguments(self, **settings: str) -> list[str]:
         """Write the template and the variables, and return the options of `sam local`. settings: of the functions."""
-        port = urlsplit(self.account.endpoint).port
         variables = {
             **self.account.settings,
-            "OPENAI_BASE_URL": self.stand_in.base_url.replace("127.0.0.1", THIS_MACHINE),
-            # Links begin with this address. The gateway's leads to this machine from its own programs, too.
-            "AWS_ENDPOINT_URL": f"http://{self.engine.gateway or THIS_MACHINE}:{port}",
+            "OPENAI_BASE_URL": self.stand_in.base_url.replace(ADDRESS, THIS_MACHINE),
+            "AWS_ENDPOINT_URL": self.account.endpoint.replace(ADDRESS, THIS_MACHINE),
             **settings,
         }
-        template, values = self.build / "local.yaml", self.build / "local-variables.json"
+        template, values = self.template, self.template.with_suffix(".variables.json")
         content = yaml.safe_load((self.build / "template.yaml").read_text("utf-8"))
-        template.write_text(json.dumps(_declaring(variables, content)), "utf-8")
+        template.write_text(json.dumps(_template(variables, content)), "utf-8")
         values.write_text(json.dumps({"Parameters": variables}), "utf-8")
         return ["--template", str(template), "--env-vars", str(values), *self.engine.sam_options]
+
+    def with_own_links(self, body: bytes) -> bytes:
+        """Return a response with links for this machine, which does not know its name in the containers.
+
+        moto does not check the links' signatures.
+        """
+        endpoint = self.account.endpoint
+        return body.replace(endpoint.replace(ADDRESS, THIS_MACHINE).encode(), endpoint.encode())
 
 
 def main(path: str, build: str, environ: Mapping[str, str]) -> int:
@@ -74,12 +86,11 @@ def main(path: str, build: str, environ: Mapping[str, str]) -> int:
             [SAM, "local", "invoke", FUNCTION, "--event", path, *sam.arguments()],
             env=sam.environ,
             stdout=subprocess.PIPE,
-            text=True,
             check=False,
         )
         if invoked.returncode:
             return invoked.returncode
-        answer = json.loads(invoked.stdout)
+        answer = json.loads(sam.with_own_links(invoked.stdout))
         if "errorType" in answer:
             report(f"{answer['errorType']}: {answer['errorMessage']}")
             return FAILURE
@@ -96,21 +107,34 @@ def main(path: str, build: str, environ: Mapping[str, str]) -> int:
 @contextmanager
 def sam_local(engine: Engine, build: Path) -> Iterator[SamLocal]:
     """Give `sam local` an account and a provider, which its containers can reach."""
-    names = [THIS_MACHINE, *filter(None, [engine.gateway])]
-    with StandIn() as stand_in, local_account(hosts=names) as account:
+    with StandIn() as stand_in, local_account(hosts=[THIS_MACHINE]) as account:
         ports = [urlsplit(url).port or 0 for url in (stand_in.base_url, account.endpoint)]
         with engine.forwarding(*ports):
             account.create_secret({"apiKey": stand_in.api_key})
-            yield SamLocal(account, stand_in, engine, build)
+            sam = SamLocal(account, stand_in, engine, build)
+            try:
+                yield sam
+            finally:
+                for path in build.glob(f"{sam.template.stem}*"):
+                    path.unlink()
 
 
-def _declaring(variables: Mapping[str, str], template: dict[str, Any]) -> dict[str, Any]:
-    """Return a built template whose functions declare these variables. `sam local` sets no others."""
-    for resource in template["Resources"].values():
-        if isinstance(resource, dict) and resource["Type"] == "AWS::Serverless::Function":
+def _template(variables: Mapping[str, str], built: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the part of a built template that `sam local` runs. Its functions declare these variables.
+
+    `sam local` sets no variable that is not declared, and does not read the loops of the other resources.
+    """
+    resources = {
+        name: resource
+        for name, resource in built["Resources"].items()
+        if isinstance(resource, dict) and resource["Type"].startswith("AWS::Serverless::")
+    }
+    for resource in resources.values():
+        if resource["Type"] == "AWS::Serverless::Function":
             declared = resource["Properties"].setdefault("Environment", {}).setdefault("Variables", {})
             declared.update({name: "" for name in variables if name not in declared})
-    return template
+    kept = {name: part for name, part in built.items() if name not in ("Outputs", "Rules")}
+    return {**kept, "Transform": "AWS::Serverless-2016-10-31", "Resources": resources}
 
 
 if __name__ == "__main__":

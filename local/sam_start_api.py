@@ -11,21 +11,27 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import yaml
+from werkzeug.middleware.http_proxy import ProxyMiddleware
+from werkzeug.wrappers import Response
 
 from generate_image.functions import generate_image
-from local.container_engine import SAM, THIS_MACHINE, Engine, find_engine
+from local.container_engine import SAM, Engine, find_engine
 from local.functions import ConcurrentFunction, environment
 from local.http_api import ROOT, state_machine
+from local.loopback import ADDRESS, serving
 from local.sam_invoke import SamLocal, sam_local
 from local.serve import port_of
 from local.terminal import FAILURE, CommandError, report, run_command
 from local.workspace import out_folder
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 START_SECONDS = 120
 LOG = "sam-start-api.log"
@@ -34,55 +40,79 @@ LOG = "sam-start-api.log"
 def main(build: str, environ: Mapping[str, str]) -> int:
     """Serve on ``PORT`` until Ctrl-C or until SAM ends, and return the exit status."""
     port = port_of(environ, default=3000)
-    check_port(port)
     engine = find_engine(environ)
     log_path = out_folder(environ) / LOG
     with (
         log_path.open("w", encoding="utf-8", buffering=1) as log,
-        running_sam(engine, Path(build), port, log) as (_, sam),
+        running_sam(engine, Path(build), port, log) as sam,
     ):
-        report(f"http://127.0.0.1:{port}/clients/1/images. Each request starts a container. Ctrl-C ends it.")
+        report(f"{sam.url}/clients/1/images. Each request starts a container. Ctrl-C ends it.")
         report(f"The log of the generate function, which runs in this process: {log_path}.")
-        if engine.gateway is None:
-            report(f"In links, replace {THIS_MACHINE} by 127.0.0.1: this machine does not know that name.")
         try:
-            return sam.wait()
+            return sam.process.wait()
         except KeyboardInterrupt:
             return 0
 
 
-def check_port(port: int) -> None:
-    """Raise CommandError if another program listens on the port: SAM would start, and not be reached."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            message = f"Port {port} cannot be used ({error.strerror}): make sam-start-api PORT=3001"
-            raise CommandError(message, FAILURE) from None
+class RunningSam(NamedTuple):
+    """`sam local start-api`, behind a proxy at ``url``."""
+
+    local: SamLocal
+    process: "subprocess.Popen[bytes]"
+    url: str
 
 
 @contextmanager
 def running_sam(
     engine: Engine, build: Path, port: int, log: IO[str], output: IO[str] = sys.stderr
-) -> Iterator[tuple[SamLocal, "subprocess.Popen[bytes]"]]:
+) -> Iterator[RunningSam]:
     """Run `sam local start-api` until the context ends; it listens when the context begins. Raises CommandError.
 
-    log: of the generate function. output: of SAM.
+    port: 0 for a free one. log: of the generate function. output: of SAM.
     """
-    with sam_local(engine, build) as sam:
+    own_port = _free_port()
+    with ExitStack() as stack:
+        sam = stack.enter_context(sam_local(engine, build))
+        try:
+            server = stack.enter_context(serving(_Proxy(sam, own_port), port))
+        except OSError as error:
+            message = f"Port {port} cannot be used ({error.strerror}): make sam-start-api PORT=3001"
+            raise CommandError(message, FAILURE) from None
         function = ConcurrentFunction(generate_image.build, lambda: environment(sam.account, sam.settings, log))
-        with state_machine(sam.account, function, sleep=time.sleep) as arn:
-            arguments = sam.arguments(STATE_MACHINE_ARN=arn, API_AUTHORIZATION="none")
-            template = build / "local.yaml"
-            template.write_text(json.dumps(_with_sam_routes(json.loads(template.read_text("utf-8")))), "utf-8")
-            command = [str(SAM), "local", "start-api", "--port", str(port), *arguments]
-            with subprocess.Popen(command, cwd=ROOT, env=sam.environ, stdout=output, stderr=output) as process:  # noqa: S603  # a program of this project's own
-                try:
-                    _wait_until_it_listens(port, process)
-                    yield sam, process
-                finally:
-                    process.terminate()
+        arn = stack.enter_context(state_machine(sam.account, function, sleep=time.sleep))
+        arguments = sam.arguments(STATE_MACHINE_ARN=arn, API_AUTHORIZATION="none")
+        template = _with_sam_routes(json.loads(sam.template.read_text("utf-8")))
+        sam.template.write_text(json.dumps(template), "utf-8")
+        command = [str(SAM), "local", "start-api", "--port", str(own_port), *arguments]
+        process = stack.enter_context(
+            subprocess.Popen(command, cwd=ROOT, env=sam.environ, stdout=output, stderr=output)  # noqa: S603  # a program of this project's own
+        )
+        stack.callback(process.terminate)
+        _wait_until_it_listens(own_port, process)
+        yield RunningSam(sam, process, f"http://{ADDRESS}:{server.port}")
+
+
+class _Proxy:
+    """A WSGI application that answers with SAM's responses, with links that this machine can open."""
+
+    def __init__(self, sam: SamLocal, port: int) -> None:
+        target = {"target": f"http://{ADDRESS}:{port}"}
+        self._sam = sam
+        self._proxy = ProxyMiddleware(Response(status=404), {"sam": target}, timeout=START_SECONDS)
+        [self._target] = self._proxy.targets.values()
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        path = environ["RAW_URI"].partition("?")[0]
+        response = Response.from_app(self._proxy.proxy_to(self._target, path, "/"), environ, buffered=True)
+        response.data = self._sam.with_own_links(response.data)
+        return response(environ, start_response)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((ADDRESS, 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def _with_sam_routes(template: dict[str, Any]) -> dict[str, Any]:
@@ -102,7 +132,7 @@ def _wait_until_it_listens(port: int, process: "subprocess.Popen[bytes]") -> Non
     end = time.monotonic() + START_SECONDS
     while process.poll() is None and time.monotonic() < end:
         try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            socket.create_connection((ADDRESS, port), timeout=1).close()
         except OSError:
             time.sleep(0.2)
         else:
