@@ -100,7 +100,8 @@ def entry_point(
 ) -> Serve:
     """Return a Lambda handler. It reads the environment variables and builds the function in the first invocation.
 
-    service: the function's name in its log and metrics, unless POWERTOOLS_SERVICE_NAME names it. read_seconds: the longest wait for data from AWS.
+    service: the function's name in its log and metrics, unless POWERTOOLS_SERVICE_NAME is set. read_seconds: the
+    longest wait for data from AWS.
     """
 
     @cache
