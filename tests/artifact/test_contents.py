@@ -77,6 +77,24 @@ def test_artifact_is_small(artifact: Path, tmp_path: Path) -> None:
     assert sum(path.stat().st_size for path in artifact.rglob("*") if path.is_file()) < 20 * MEGABYTE
 
 
+@pytest.mark.usefixtures("artifact")  # skips without Python 3.13
+def test_build_refuses_a_package_with_another_hash(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "src", tmp_path / "src")
+    (tmp_path / "src/requirements.txt").write_text(f"six==1.17.0 --hash=sha256:{'0' * 64}\n")
+
+    build = subprocess.run(
+        ["make", "build-GenerateImageFunction"],
+        cwd=tmp_path / "src",
+        env=os.environ | {"ARTIFACTS_DIR": str(tmp_path / "artifact")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert build.returncode == 2
+    assert "DO NOT MATCH THE HASHES" in build.stderr
+
+
 def test_another_checkout_builds_the_same_bytes(artifact: Path, tmp_path: Path) -> None:
     checkout = tmp_path / "another checkout"
     shutil.copytree(ROOT, checkout, ignore=shutil.ignore_patterns(".*", "out", "__pycache__", "node_modules"))
