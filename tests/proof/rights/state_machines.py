@@ -1,20 +1,14 @@
-"""What Step Functions asks IAM for on behalf of a state machine, worked out from its definition.
-
-moto runs state machines under nobody's rights, so `iam` alone judges these.
-"""
+"""The rights that a state machine needs, from its definition. moto runs state machines without a role."""
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
-from string import Template
 from typing import Any
 
-import yaml
+from local.expand_template import ACCOUNT, REGION, TEMPLATE, parse_template
+from local.state_machines import definition_of
+from tests.proof.rights.calls import kms_request
+from tests.proof.rights.iam import Request
+from tests.proof.rights.world import Subject
 
-from tests.rights.iam import Request
-from tests.template.stack import ACCOUNT, REGION
-
-DEFINITIONS = Path(__file__).parents[2] / "statemachines"
-LIST = "lists/spring.json"
 LOGGING = [  # https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html#cloudwatch-iam-policy
     "logs:CreateLogDelivery",
     "logs:DeleteLogDelivery",
@@ -33,33 +27,35 @@ TRACING = [  # https://docs.aws.amazon.com/step-functions/latest/dg/xray-iam.htm
 ]
 FOLLOWING = ["states:DescribeExecution", "states:RedriveExecution", "states:StopExecution"]
 WRITING = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:ListMultipartUploadParts", "s3:PutObject"]
+"""https://docs.aws.amazon.com/step-functions/latest/dg/input-output-resultwriter.html#resultwriter-iam-policies"""
 
 
-def requests_of_machine(properties: Mapping[str, Any], definition: str) -> list[Request]:
-    """Return everything that IAM must allow the role of a state machine. definition: the file's name."""
+def requests_of_machine(machine: Subject) -> list[Request]:
+    """Return the rights that the role of a state machine needs."""
+    properties = machine.properties
+    location = parse_template()["Resources"][machine.logical_id]["Properties"]["DefinitionUri"]
     substitutions = {name: str(value) for name, value in properties["DefinitionSubstitutions"].items()}
-    text = (DEFINITIONS / definition).read_text("utf-8")
-    machine = yaml.safe_load(Template(text).safe_substitute(substitutions))
-    asked = list(_requests_of_states(machine, properties["StateMachineName"]))
+    definition = definition_of((TEMPLATE.parent / location).read_text("utf-8"), substitutions)
+    needed = list(_requests_of_states(definition, properties["StateMachineName"], machine.kms_key))
     if properties["LoggingConfiguration"]["Level"] != "OFF":
-        asked += [Request(action, "*") for action in LOGGING]
+        needed += [Request(action, "*") for action in LOGGING]
     if properties["TracingConfiguration"]["Enabled"]:
-        asked += [Request(action, "*") for action in TRACING]
-    return asked
+        needed += [Request(action, "*") for action in TRACING]
+    return needed
 
 
-def _requests_of_states(machine: Mapping[str, Any], name: str) -> Iterator[Request]:
+def _requests_of_states(machine: Mapping[str, Any], name: str, kms_key: str | None) -> Iterator[Request]:
     for state in machine["States"].values():
         if state["Type"] == "Task":
             if state["Resource"] != "arn:aws:states:::lambda:invoke":
                 raise NotImplementedError(state["Resource"])
             yield Request("lambda:InvokeFunction", state["Parameters"]["FunctionName"])
         elif state["Type"] == "Map":
-            yield from _requests_of_map(state, name)
-            yield from _requests_of_states(state["ItemProcessor"], name)
+            yield from _requests_of_map(state, name, kms_key)
+            yield from _requests_of_states(state["ItemProcessor"], name, kms_key)
 
 
-def _requests_of_map(state: Mapping[str, Any], name: str) -> Iterator[Request]:
+def _requests_of_map(state: Mapping[str, Any], name: str, kms_key: str | None) -> Iterator[Request]:
     """https://docs.aws.amazon.com/step-functions/latest/dg/iam-policies-eg-dist-map.html"""
     if state["ItemProcessor"]["ProcessorConfig"]["Mode"] != "DISTRIBUTED":
         return
@@ -67,7 +63,10 @@ def _requests_of_map(state: Mapping[str, Any], name: str) -> Iterator[Request]:
     yield Request("states:StartExecution", f"{states}:stateMachine:{name}")
     for action in FOLLOWING:
         yield Request(action, f"{states}:execution:{name}/{state['Label']}:0f5c8a1e")
-    yield Request("s3:GetObject", f"arn:aws:s3:::{state['ItemReader']['Parameters']['Bucket']}/{LIST}")
-    results = f"arn:aws:s3:::{state['ResultWriter']['Parameters']['Bucket']}/results/spring/0f5c8a1e/manifest.json"
+    # PrepareList writes the items to results/<execution>/items.jsonl.
+    yield Request("s3:GetObject", f"arn:aws:s3:::{state['ItemReader']['Parameters']['Bucket']}/results/run/items.jsonl")
+    results = f"arn:aws:s3:::{state['ResultWriter']['Parameters']['Bucket']}/results/run/0f5c8a1e/manifest.json"
     for action in WRITING:
         yield Request(action, results)
+    for action in ["kms:Decrypt", "kms:GenerateDataKey"] if kms_key else []:
+        yield kms_request(action, str(kms_key), "s3")

@@ -1,10 +1,10 @@
-"""The evaluator itself, against rules of IAM's documentation."""
+"""The evaluator, against rules of IAM's documentation."""
 
 from typing import Any
 
 import pytest
 
-from tests.rights.iam import Request, allows
+from tests.proof.rights.iam import Request, actions_of, allows, limits_of
 
 BUCKET = "arn:aws:s3:::pictures"
 
@@ -28,9 +28,10 @@ def allow(**changed: object) -> dict[str, Any]:
         (allow(Resource="a-??????"), "s3:GetObject", "a-b-AbCdEf", False),
         (allow(Resource="a.b"), "s3:GetObject", "acb", False),
         (allow(Effect="Deny"), "s3:GetObject", f"{BUCKET}/temporal/a.png", False),
+        (allow(Action=[]), "s3:GetObject", f"{BUCKET}/temporal/a.png", False),
     ],
 )
-def test_a_statement_covers_its_actions_and_resources(
+def test_statement_covers_its_actions_and_resources(
     *, statement: dict[str, Any], action: str, resource: str, allowed: bool
 ) -> None:
     assert allows([statement], Request(action, resource)) is allowed
@@ -46,13 +47,13 @@ def test_a_statement_covers_its_actions_and_resources(
         ({}, False),
     ],
 )
-def test_a_condition_about_a_key_that_is_not_there_does_not_hold(*, context: dict[str, str], allowed: bool) -> None:
+def test_condition_needs_its_key_in_the_request(*, context: dict[str, str], allowed: bool) -> None:
     statement = allow(Action="s3:ListBucket", Resource=BUCKET, Condition={"StringLike": {"s3:prefix": "temporal/*"}})
 
     assert allows([statement], Request("s3:ListBucket", BUCKET, context)) is allowed
 
 
-def test_a_denial_wins() -> None:
+def test_denial_overrides_permission() -> None:
     request = Request("s3:GetObject", f"{BUCKET}/temporal/a.png")
 
     assert not allows([allow(), allow(Effect="Deny", Action="s3:*")], request)
@@ -62,6 +63,20 @@ def test_a_denial_wins() -> None:
 @pytest.mark.parametrize(
     "changed", [{"NotResource": "*"}, {"Condition": {"IpAddress": {"aws:SourceIp": "192.0.2.0/24"}}}]
 )
-def test_what_is_not_understood_is_no_answer(changed: dict[str, Any]) -> None:
+def test_unknown_element_is_refused(changed: dict[str, Any]) -> None:
     with pytest.raises(NotImplementedError):
         allows([allow(**changed)], Request("s3:GetObject", f"{BUCKET}/temporal/a.png"))
+
+
+def test_each_value_of_a_statement_can_be_removed() -> None:
+    statement = allow(Action=["a:B", "a:C"], Condition={"StringLike": {"kms:ViaService": ["s3.*", "sm.*"]}})
+
+    assert actions_of(statement) == [
+        ("a:B", statement | {"Action": ["a:C"]}),
+        ("a:C", statement | {"Action": ["a:B"]}),
+    ]
+    assert limits_of(statement) == [
+        (f"{BUCKET}/temporal/*", statement | {"Resource": []}),
+        ("s3.*", statement | {"Condition": {"StringLike": {"kms:ViaService": ["sm.*"]}}}),
+        ("sm.*", statement | {"Condition": {"StringLike": {"kms:ViaService": ["s3.*"]}}}),
+    ]

@@ -1,0 +1,229 @@
+"""The template's policies suffice for every path. Each right that they grant is needed, and all else is denied."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from botocore.exceptions import ClientError
+
+from generate_image.errors import GenerateImageError
+from local.account import Account
+from local.expand_template import ACCOUNT, EVERY_OPTION, deploy, parse_template
+from local.openai_stand_in import StandIn
+from tests.proof.rights.calls import kms_request
+from tests.proof.rights.functions import FORBIDDEN_BY_DEFAULT, FORBIDDEN_TO_ALL, PROGRAMS
+from tests.proof.rights.iam import Grant, Statement, actions_of, allows, limits_of, listed
+from tests.proof.rights.state_machines import LOGGING, TRACING, requests_of_machine
+from tests.proof.rights.world import (
+    FUNCTION,
+    STACKS,
+    STATE_MACHINE,
+    Path,
+    RightsAccount,
+    Subject,
+    World,
+    rights_account,
+    subjects,
+)
+
+ROLE = "AWS::IAM::Role"
+FUNCTIONS = subjects(FUNCTION)
+MACHINES = subjects(STATE_MACHINE)
+
+
+def name_of(value: object) -> str | None:
+    return "-".join(value) if isinstance(value, Subject) else None
+
+
+PATHS = [
+    pytest.param(function, path, id=f"{name_of(function)}-{path.__name__}")
+    for function in FUNCTIONS
+    for path in PROGRAMS[function.logical_id].paths
+]
+ACTIONS = [
+    pytest.param(function, statement, grant, id=f"{name_of(function)}-{statement['Sid']}-{grant.value}")
+    for function in FUNCTIONS
+    for statement in function.statements()
+    for grant in actions_of(statement)
+]
+
+
+def lessened(statements: list[Statement], statement: Statement, grant: Grant) -> list[Statement]:
+    return [grant.rest if each is statement else each for each in statements]
+
+
+def fails(path: Path, world: World) -> bool:
+    try:
+        path(world)
+    except (ClientError, GenerateImageError, AssertionError):
+        return True
+    return False
+
+
+@pytest.fixture(scope="module")
+def rights(running_account: Account, running_stand_in: StandIn) -> Iterator[RightsAccount]:
+    with rights_account(running_account, running_stand_in) as rights:
+        yield rights
+
+
+@pytest.mark.parametrize("name", STACKS)
+def test_each_role_belongs_to_one_function_or_machine(name: str) -> None:
+    roles = [subject.role for subject in FUNCTIONS + MACHINES if subject.stack_name == name]
+
+    assert sorted(roles) == sorted(STACKS[name].of_type(ROLE))
+
+
+@pytest.mark.parametrize("name", STACKS)
+def test_only_the_proved_policies_exist(name: str) -> None:
+    assert not STACKS[name].of_type("AWS::IAM::Policy")
+    for policy in STACKS[name].of_type("AWS::IAM::ManagedPolicy").values():
+        assert policy.keys() == {"PolicyDocument"}  # no Roles, Users or Groups
+
+
+@pytest.mark.parametrize("subject", FUNCTIONS + MACHINES, ids=name_of)
+def test_role_trusts_only_its_service(subject: Subject) -> None:
+    [trust] = subject.stack.properties(subject.role)["AssumeRolePolicyDocument"]["Statement"]
+
+    assert (trust["Effect"], trust["Action"]) == ("Allow", "sts:AssumeRole")
+    if subject in MACHINES:
+        assert trust["Principal"] == {"Service": "states.amazonaws.com"}
+        assert trust["Condition"] == {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
+    else:
+        assert trust["Principal"] == {"Service": "lambda.amazonaws.com"}
+
+
+@pytest.mark.parametrize("name", STACKS)
+def test_no_service_may_invoke_the_generate_function(name: str) -> None:
+    permissions = STACKS[name].of_type("AWS::Lambda::Permission").values()
+
+    assert permissions
+    assert "generateimagefunction" not in {permission["FunctionName"] for permission in permissions}
+
+
+@pytest.mark.parametrize(("function", "path"), PATHS)
+def test_path_needs_no_other_rights(rights: RightsAccount, function: Subject, path: Path) -> None:
+    assert rights.needed(function, path)
+
+
+@pytest.mark.parametrize(("function", "statement", "grant"), ACTIONS)
+def test_path_fails_without_the_action(
+    rights: RightsAccount, function: Subject, statement: Statement, grant: Grant
+) -> None:
+    """moto judges by the lessened policy too. The recorded requests tell which path to run."""
+    statements = lessened(function.statements(), statement, grant)
+    paths = PROGRAMS[function.logical_id].paths
+    needing = [path for path in paths if not all(allows(statements, it) for it in rights.needed(function, path))]
+    assert needing, "no path needs it"
+
+    world = rights.enter(function, statements)
+
+    assert any(fails(path, world) for path in needing)
+    assert {request.action for request in world.role.denied} == {grant.value}
+
+
+def test_each_resource_and_condition_is_needed(rights: RightsAccount) -> None:
+    """A managed policy needs one role, of those that have it, for each of its values."""
+    spare: dict[str, set[str]] = {}
+    for subject in FUNCTIONS + MACHINES:
+        if subject.stack_name != "every option":
+            continue
+        statements = subject.statements()
+        if subject in MACHINES:
+            needed = requests_of_machine(subject)
+        else:
+            needed = [it for path in PROGRAMS[subject.logical_id].paths for it in rights.needed(subject, path)]
+        for policy, its in subject.policies().items():
+            spare_here = {
+                f"{statement['Sid']} {grant.value}"
+                for statement in its
+                for grant in limits_of(statement)
+                if all(allows(lessened(statements, statement, grant), request) for request in needed)
+            }
+            spare[policy] = spare.get(policy, spare_here) & spare_here
+
+    assert {policy: values for policy, values in spare.items() if values} == {}
+
+
+@pytest.mark.parametrize("machine", MACHINES, ids=name_of)
+def test_machine_has_exactly_the_needed_rights(machine: Subject) -> None:
+    statements = machine.statements()
+    needed = requests_of_machine(machine)
+
+    assert [request for request in needed if not allows(statements, request)] == []
+    for statement in statements:
+        for grant in actions_of(statement):
+            rest = lessened(statements, statement, grant)
+            assert [request for request in needed if not allows(rest, request)], f"{grant.value} is spare"
+
+
+@pytest.mark.parametrize("subject", FUNCTIONS + MACHINES, ids=name_of)
+def test_all_other_requests_are_denied(subject: Subject) -> None:
+    forbidden = list(FORBIDDEN_TO_ALL)
+    if subject.stack_name == "defaults":
+        forbidden += FORBIDDEN_BY_DEFAULT
+    if subject.logical_id in PROGRAMS:
+        forbidden += PROGRAMS[subject.logical_id].forbidden
+
+    assert [request for request in forbidden if allows(subject.statements(), request)] == []
+
+
+@pytest.mark.parametrize("subject", FUNCTIONS + MACHINES, ids=name_of)
+def test_wildcards_stand_only_where_aws_has_no_resource(subject: Subject) -> None:
+    for statement in subject.statements():
+        actions = listed(statement["Action"])
+        assert not any(character in action for action in actions for character in "*?")
+        if "*" in listed(statement["Resource"]):
+            assert set(actions) <= {*LOGGING, *TRACING}
+
+
+def test_no_policy_names_the_partition() -> None:
+    for name, resource in parse_template()["Resources"].items():
+        if "AWS::IAM::" in str(resource):
+            assert "arn:aws:" not in json.dumps(resource), name
+
+
+@pytest.mark.parametrize(
+    ("partition", "region", "suffix"),
+    [("aws-us-gov", "us-gov-west-1", ""), ("aws-cn", "cn-north-1", ""), ("aws-cn", "cn-north-1", ".cn")],
+)
+def test_key_is_usable_in_other_partitions(partition: str, region: str, suffix: str) -> None:
+    key = f"arn:{partition}:kms:{region}:{ACCOUNT}:key/0f5c8a1e"
+    pseudo_parameters = {"AWS::Partition": partition, "AWS::Region": region}
+    stack = deploy(pseudo_parameters, **EVERY_OPTION | {"KmsKeyArn": key})
+    statements = list(stack.statements("GenerateImageRole").values())
+
+    for action, service in (("Decrypt", "s3"), ("Decrypt", "secretsmanager"), ("GenerateDataKey", "s3")):
+        request = kms_request(f"kms:{action}", key, service, region)
+        host = request.context["kms:ViaService"] + suffix
+        assert allows(statements, request._replace(context={"kms:ViaService": host}))
+
+
+@pytest.mark.parametrize(
+    ("method", "parameters"),
+    [
+        ("get_object", {"Key": "lists/spring.json"}),
+        ("put_object", {"Key": "lists/spring.json"}),
+        ("delete_object", {"Key": "temporal/cli_1/0f5c8a1e.png"}),
+        ("put_object_acl", {"Key": "temporal/cli_1/0f5c8a1e.png", "ACL": "public-read"}),
+        ("put_bucket_policy", {"Policy": "{}"}),
+        ("delete_bucket", {}),
+    ],
+)
+def test_moto_denies_other_calls_too(rights: RightsAccount, method: str, parameters: dict[str, str]) -> None:
+    function = Subject("defaults", "GenerateImageFunction")
+    world = rights.enter(function, function.statements())
+
+    with pytest.raises(ClientError, match="AccessDenied"):
+        getattr(world.role.unjudged.s3, method)(Bucket=world.bucket, **parameters)
+
+
+def test_missing_object_is_hidden_without_list_right(rights: RightsAccount) -> None:
+    function = Subject("defaults", "GenerateImageFunction")
+    unlisted = [statement for statement in function.statements() if statement["Action"] != "s3:ListBucket"]
+    world = rights.enter(function, unlisted)
+    s3 = world.role.clients.s3
+
+    with pytest.raises(ClientError, match=r"\(403\)"):
+        s3.head_object(Bucket=world.bucket, Key="temporal/cli_1/missing.png")
+    with pytest.raises(ClientError, match=r"\(AccessDenied\)"):
+        s3.get_object(Bucket=world.bucket, Key="temporal/cli_1/missing.json")
