@@ -25,13 +25,7 @@ LOG = "function.log"
 
 def main(path: str, environ: Mapping[str, str]) -> int:
     """Run the event in a file and return the exit status. ``PROMPT`` replaces its prompt, ``KEY`` its key."""
-    event = read_event(path)
-    if "PROMPT" in environ:
-        _set_prompt(event, environ["PROMPT"])
-    if environ.get("KEY"):
-        event["idempotency_key"] = environ["KEY"]
-    report(f"Event: {path}")
-    _report_prompt(event)
+    event = read_event(path, environ)
     out = out_folder(environ)
     with workspace(environ, LOG) as local:
         generate = Watched(local.generate_function(), local)
@@ -52,8 +46,19 @@ def main(path: str, environ: Mapping[str, str]) -> int:
     return status
 
 
-def read_event(path: str) -> dict[str, Any]:
-    """Return the event in a file. Raises CommandError."""
+def read_event(path: str, environ: Mapping[str, str]) -> dict[str, Any]:
+    """Return the event in a file, with ``PROMPT`` and ``KEY``, and report its prompt. Raises CommandError."""
+    event = _parsed(path)
+    if "PROMPT" in environ:
+        _set_prompt(event, environ["PROMPT"])
+    if environ.get("KEY"):
+        event["idempotency_key"] = environ["KEY"]
+    report(f"Event: {path}")
+    _report_prompt(event)
+    return event
+
+
+def _parsed(path: str) -> dict[str, Any]:
     try:
         event = json.loads(Path(path).read_text("utf-8-sig"))
     except OSError as error:

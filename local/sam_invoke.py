@@ -78,12 +78,14 @@ class SamLocal:
 
 def main(path: str, build: str, environ: Mapping[str, str]) -> int:
     """Run the event in a file in the built function, and return the exit status."""
-    read_event(path)
+    event = read_event(path, environ)
     out = out_folder(environ)
     with sam_local(find_engine(environ), Path(build)) as sam:
-        report(f"Event: {path}. Provider: the stand-in on this machine.")
+        report("Provider: the stand-in on this machine.")
+        event_path = sam.template.with_suffix(".event.json")
+        event_path.write_text(json.dumps(event), "utf-8")
         invoked = subprocess.run(  # noqa: S603  # a program of this project's own
-            [SAM, "local", "invoke", FUNCTION, "--event", path, *sam.arguments()],
+            [SAM, "local", "invoke", FUNCTION, "--event", str(event_path), *sam.arguments()],
             env=sam.environ,
             stdout=subprocess.PIPE,
             check=False,

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Mapping
-from threading import Event
 
 from local.http_api import http_api
 from local.terminal import FAILURE, CommandError, report, run_command
@@ -40,7 +39,7 @@ def main(environ: Mapping[str, str]) -> int:
                     report(f"{url}/: the page. {url}/docs: the API. The functions' log: {local.out / LOG}.")
                     report("A prompt that contains [moderation_blocked] fails so; docs/api.md lists more errors.")
                     report(f"Ctrl-C ends it. Records and pictures stay in {local.account_path}.")
-                    Event().wait()
+                    generate.stopped.wait()
             except KeyboardInterrupt:
                 generate.stop()
                 report(f"Ended. {generate.summary()}")
@@ -48,6 +47,8 @@ def main(environ: Mapping[str, str]) -> int:
                 raise CommandError(
                     f"Port {port} cannot be used ({error.strerror}): make serve PORT=8081", FAILURE
                 ) from None
+        if generate.problem is not None:
+            raise generate.problem
     return 0
 
 

@@ -36,7 +36,8 @@ class Watched:
         self._free_bytes = free_bytes
         self._keep = keep
         self._lock = threading.Lock()
-        self._stopped = threading.Event()
+        self.stopped = threading.Event()
+        """Set once no more invocations start."""
         self._last_error = ""
         self._waits: dict[int, float] = {}  # by thread, the end of its wait
         self.in_flight = 0
@@ -47,7 +48,7 @@ class Watched:
 
     def __call__(self, event: Any, context: LocalContext) -> Any:  # noqa: ANN401  # JSON
         """Run an invocation. Raises StoppedError, and the errors of the function and of this machine."""
-        if self._stopped.is_set():
+        if self.stopped.is_set():
             raise StoppedError("The command was stopped. Nothing was bought.")
         try:
             self._require_space()
@@ -99,17 +100,12 @@ class Watched:
         """Wait before a retry. ``stop`` ends the wait."""
         thread = threading.get_ident()
         self._waits[thread] = time.monotonic() + seconds
-        self._stopped.wait(seconds)
+        self.stopped.wait(seconds)
         del self._waits[thread]
 
     def stop(self) -> None:
         """Start no more invocations. Those in flight go on."""
-        self._stopped.set()
-
-    @property
-    def is_stopped(self) -> bool:
-        """Whether no more invocations start."""
-        return self._stopped.is_set()
+        self.stopped.set()
 
     def waiting(self) -> str:
         """Return a line about the retries that wait; empty if none does."""

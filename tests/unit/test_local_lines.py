@@ -135,7 +135,7 @@ def test_full_disk_stops_before_the_purchase(tmp_path: Path) -> None:
 
     with pytest.raises(CommandError, match="has 64 KB of free space"):
         generate({}, LocalContext())
-    assert generate.is_stopped
+    assert generate.stopped.is_set()
 
 
 @pytest.mark.parametrize(
