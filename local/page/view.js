@@ -4,6 +4,7 @@ import { curlCommand } from "./api.js";
 
 export const at = (id) => document.getElementById(id);
 let stopClock = () => {};
+let drawnRequests = "";
 
 /** Show that a request is under way. */
 export function showWaiting(call, words) {
@@ -120,6 +121,9 @@ export function showFieldProblems(notes) {
 
 /** Show the kept requests. choose: takes the request of the button that is pressed. */
 export function showRequests(requests, choose) {
+  // New buttons would take the focus away from the old ones for nothing.
+  if (JSON.stringify(requests) === drawnRequests) return;
+  drawnRequests = JSON.stringify(requests);
   at("kept").hidden = requests.length === 0;
   const words = { open: "in progress", ready: "ready" };
   const items = requests.map((request) => {
