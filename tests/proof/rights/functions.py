@@ -95,6 +95,7 @@ READ_RESULTS = Request("s3:GetObject", f"{BUCKET}/results/spring/manifest.json")
 WRITE_RESULTS = Request("s3:PutObject", f"{BUCKET}/results/spring/manifest.json")
 ENCRYPT = kms_request("kms:GenerateDataKey", KEY, "s3")
 INVOKE = Request("lambda:InvokeFunction", f"{FUNCTIONS}generateimagefunction")
+FORBIDDEN_TO_MACHINES = [*PICTURES_AND_LEDGERS, READ_LIST, SHARED_SECRET, SIGNING_KEY, _list("results/")]
 
 
 def log_and_traces_are_written(world: World) -> None:

@@ -11,8 +11,8 @@ from local.account import Account
 from local.expand_template import ACCOUNT, EVERY_OPTION, deploy, parse_template
 from local.openai_stand_in import StandIn
 from tests.proof.rights.calls import kms_request
-from tests.proof.rights.functions import FORBIDDEN_BY_DEFAULT, FORBIDDEN_TO_ALL, PROGRAMS
-from tests.proof.rights.iam import Grant, Statement, actions_of, allows, limits_of, listed
+from tests.proof.rights.functions import FORBIDDEN_BY_DEFAULT, FORBIDDEN_TO_ALL, FORBIDDEN_TO_MACHINES, PROGRAMS
+from tests.proof.rights.iam import Grant, Request, Statement, actions_of, allows, limits_of, listed
 from tests.proof.rights.state_machines import LOGGING, TRACING, requests_of_machine
 from tests.proof.rights.world import (
     FUNCTION,
@@ -48,8 +48,12 @@ ACTIONS = [
 ]
 
 
-def lessened(statements: list[Statement], statement: Statement, grant: Grant) -> list[Statement]:
+def without(statements: list[Statement], statement: Statement, grant: Grant) -> list[Statement]:
     return [grant.rest if each is statement else each for each in statements]
+
+
+def denied(statements: list[Statement], requests: list[Request]) -> list[Request]:
+    return [request for request in requests if not allows(statements, request)]
 
 
 def fails(path: Path, world: World) -> bool:
@@ -109,10 +113,10 @@ def test_path_needs_no_other_rights(rights: RightsAccount, function: Subject, pa
 def test_path_fails_without_the_action(
     rights: RightsAccount, function: Subject, statement: Statement, grant: Grant
 ) -> None:
-    """moto judges by the lessened policy too. The recorded requests tell which path to run."""
-    statements = lessened(function.statements(), statement, grant)
+    """moto has the reduced policy too. The recorded requests select the paths to run."""
+    statements = without(function.statements(), statement, grant)
     paths = PROGRAMS[function.logical_id].paths
-    needing = [path for path in paths if not all(allows(statements, it) for it in rights.needed(function, path))]
+    needing = [path for path in paths if denied(statements, rights.needed(function, path))]
     assert needing, "no path needs it"
 
     world = rights.enter(function, statements)
@@ -131,13 +135,14 @@ def test_each_resource_and_condition_is_needed(rights: RightsAccount) -> None:
         if subject in MACHINES:
             needed = requests_of_machine(subject)
         else:
-            needed = [it for path in PROGRAMS[subject.logical_id].paths for it in rights.needed(subject, path)]
-        for policy, its in subject.policies().items():
+            paths = PROGRAMS[subject.logical_id].paths
+            needed = [request for path in paths for request in rights.needed(subject, path)]
+        for policy, own in subject.policies().items():
             spare_here = {
                 f"{statement['Sid']} {grant.value}"
-                for statement in its
+                for statement in own
                 for grant in limits_of(statement)
-                if all(allows(lessened(statements, statement, grant), request) for request in needed)
+                if not denied(without(statements, statement, grant), needed)
             }
             spare[policy] = spare.get(policy, spare_here) & spare_here
 
@@ -149,11 +154,10 @@ def test_machine_has_exactly_the_needed_rights(machine: Subject) -> None:
     statements = machine.statements()
     needed = requests_of_machine(machine)
 
-    assert [request for request in needed if not allows(statements, request)] == []
+    assert denied(statements, needed) == []
     for statement in statements:
         for grant in actions_of(statement):
-            rest = lessened(statements, statement, grant)
-            assert [request for request in needed if not allows(rest, request)], f"{grant.value} is spare"
+            assert denied(without(statements, statement, grant), needed), f"{grant.value} is spare"
 
 
 @pytest.mark.parametrize("subject", FUNCTIONS + MACHINES, ids=name_of)
@@ -161,8 +165,7 @@ def test_all_other_requests_are_denied(subject: Subject) -> None:
     forbidden = list(FORBIDDEN_TO_ALL)
     if subject.stack_name == "defaults":
         forbidden += FORBIDDEN_BY_DEFAULT
-    if subject.logical_id in PROGRAMS:
-        forbidden += PROGRAMS[subject.logical_id].forbidden
+    forbidden += FORBIDDEN_TO_MACHINES if subject in MACHINES else PROGRAMS[subject.logical_id].forbidden
 
     assert [request for request in forbidden if allows(subject.statements(), request)] == []
 
