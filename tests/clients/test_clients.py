@@ -81,7 +81,7 @@ def test_typescript_client_works(tools: Path, api: str, stand_in: StandIn) -> No
 
 def test_python_client_works(tmp_path: Path, api: str, stand_in: StandIn) -> None:
     (tmp_path / "config.yaml").write_text("post_hooks: []\n")
-    generate = [sys.executable, "-m", "openapi_python_client", "generate", "--path", CONTRACT, "--meta", "none"]
+    generate = [sys.executable, "-m", "openapi_python_client", "generate", "--path", str(CONTRACT), "--meta", "none"]
     run(*generate, "--config", "config.yaml", "--output-path", "api_client", "--fail-on-warning", cwd=tmp_path)
 
     assert_works(run(sys.executable, HERE / "client.py", api, cwd=tmp_path, PYTHONPATH=str(tmp_path)), stand_in)
