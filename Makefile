@@ -87,6 +87,7 @@ benchmark: .venv/.test .venv-sam/.installed .venv-runtime-client/.installed ## M
 	@PYTHONPATH=src exec $(PYTHON) -m benchmarks $(OPTIONS)
 
 docs: .venv/.test ## Write the generated documents again
+	@PYTHONPATH=src $(PYTHON) -m local.tables
 	@PYTHONPATH=src $(PYTHON) -m local.fault_table
 
 lock: .venv-uv/.installed ## Pin the requirements again: LOCK_OPTIONS=--upgrade takes the newest versions

@@ -1,6 +1,7 @@
 """The events of ``events/`` through the generate function: the answer, the errors, the log and the metrics."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -162,3 +163,11 @@ def test_too_little_time_buys_nothing(module: Module, stand_in: StandIn) -> None
         module.invoke(event, seconds=1.05)
     assert stand_in.ledger()["requests"] == 0
     assert not module.invoke(event)["_meta_"]["replayed"]
+
+
+def test_readme_shows_every_field_of_an_answer(module: Module) -> None:
+    answer = module.invoke(read_event("persistent"))
+    examples = re.findall(r"```json\n(.*?)```", (EVENTS.parent / "README.md").read_text("utf-8"), re.DOTALL)
+    shown = json.loads(examples[1])
+    assert set(answer) <= set(shown)
+    assert set(answer["_meta_"]) <= set(shown["_meta_"])
