@@ -9,7 +9,8 @@ from uuid import UUID
 import pytest
 
 from generate_image.errors import ConfigurationError
-from generate_image.settings import QUALITIES, Settings
+from generate_image.options import QUALITIES
+from generate_image.settings import Settings
 from local.expand_template import ACCOUNT, REGION, STACK_UUID, deploy, parse_template
 
 FUNCTIONS = {
