@@ -6,6 +6,7 @@ the reservation. A reservation that a crash left behind is resolved from its rec
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from generate_image.aws.ledger import Ledger, LedgerStore, Reservation, month_of
 from generate_image.aws.records import RecordStore
@@ -16,14 +17,13 @@ from generate_image.lease import Bought, Failed, FindStored, Free, InProgress, S
 from generate_image.log import Log
 from generate_image.money import NOTHING, MicroUsd, to_usd
 from generate_image.picture import DAY_SECONDS, BoughtPicture
-from generate_image.provider.models import cost_of, largest_cost_of, longest_prompt
+from generate_image.provider.models import cost_of, largest_cost_of, refusal
 from generate_image.record import Record, Status
 from generate_image.settings import Settings
 
 LONGEST_INVOCATION_SECONDS = 900 + 60.0
 """Lambda's longest timeout, and some clock skew. An older reservation is not that of a running invocation."""
 RESOLVED_AT_ONCE = 20
-SIZE = "1024x1024"
 
 
 class Budget:
@@ -56,7 +56,7 @@ class Budget:
         False: it replaces that of another invocation, which may still buy. Raises BudgetExceededError,
         ConfigurationError if no price bound is known, and StorageError.
         """
-        amount = self._bound(new.prompt)
+        amount = self._bound(new)
         now = self._deadline.clock()
         reservation = Reservation(amount, now, new.holder)
         replaced: list[Reservation] = []
@@ -72,7 +72,8 @@ class Budget:
                     return ledger  # another invocation is buying, so the lease will be refused
             changed = ledger._replace(limit=limit).with_reservation(new.image_id, reservation)
             if changed.settled + changed.reserved > limit:
-                raise _exceeded(new.client_id, ledger._replace(limit=limit), amount, now)
+                amounts = in_usd(ledger._replace(limit=limit), now)
+                raise BudgetExceededError.of_client(new.client_id, amounts, to_usd(amount))
             return changed
 
         month = month_of(now)
@@ -117,11 +118,11 @@ class Budget:
         """Drop the reservation, because nothing was billed. The lease must still be held."""
         self._close(record, NOTHING)
 
-    def _bound(self, prompt: str) -> MicroUsd:
-        """Return the largest cost of the models that take the prompt."""
-        bound = NOTHING
-        for model in (model for model in self._settings.image_models if len(prompt) <= longest_prompt(model)):
-            cost = largest_cost_of(model, prompt, self._settings.image_quality, SIZE, self._settings.max_picture_usd)
+    def _bound(self, new: Record) -> MicroUsd:
+        """Return the largest cost of the models that take the prompt and the options."""
+        settings, bound = self._settings, NOTHING
+        for model in (model for model in settings.image_models if not refusal(model, new.prompt, new.options)):
+            cost = largest_cost_of(model, new.prompt, settings.image_quality, new.options, settings.max_picture_usd)
             if cost is None:
                 raise ConfigurationError(
                     f"A budget needs a price bound, and none is known for the model {model}. Set MaxPictureUsd."
@@ -184,22 +185,16 @@ def _this_and_last(now: float) -> Iterator[str]:
     yield month_of((first - timedelta(days=1)).timestamp())
 
 
-def end_of_month(now: float) -> str:
-    """Return the first moment of the next month, as ISO 8601."""
-    first = datetime.fromtimestamp(now, UTC).replace(day=1, hour=0, minute=0, second=0)
-    return (first + timedelta(days=32)).replace(day=1).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _exceeded(client_id: str, ledger: Ledger, amount: MicroUsd, now: float) -> BudgetExceededError:
-    budget = {
+def in_usd(ledger: Ledger, now: float) -> dict[str, Any]:
+    """Return a ledger's amounts in US dollars, and the first moment of the next month. now: seconds since the epoch."""
+    return {
         "limit_usd": to_usd(ledger.limit),
         "settled_usd": to_usd(ledger.settled),
         "reserved_usd": to_usd(ledger.reserved),
-        "month_ends": end_of_month(now),
+        "month_ends": _end_of_month(now),
     }
-    return BudgetExceededError(
-        f"The monthly budget of client {client_id} is {budget['limit_usd']:.4f} USD. {budget['settled_usd']:.4f} USD "
-        f"are spent and {budget['reserved_usd']:.4f} USD reserved, and this picture may cost {to_usd(amount):.4f} USD. "
-        f"The next month begins at {budget['month_ends']}. An operator can raise the limit.",
-        budget=budget,
-    )
+
+
+def _end_of_month(now: float) -> str:
+    first = datetime.fromtimestamp(now, UTC).replace(day=1, hour=0, minute=0, second=0)
+    return (first + timedelta(days=32)).replace(day=1).strftime("%Y-%m-%dT%H:%M:%SZ")

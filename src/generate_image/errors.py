@@ -34,6 +34,7 @@ The class name is part of the contract: Step Functions matches it in ``ErrorEqua
 can be logged, stored and returned.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
@@ -129,10 +130,28 @@ class BudgetExceededError(GenerateImageError):
     status = 402
     nothing_billed = True
 
-    def __init__(self, message: str, *, budget: Mapping[str, Any] | None = None, **details: Any) -> None:  # noqa: ANN401
-        """budget: ``limit_usd``, ``settled_usd``, ``reserved_usd`` and ``month_ends``, where they are known."""
-        self.budget = dict(budget or {})
-        super().__init__(message, **details)
+    _AMOUNTS = re.compile(
+        r"is (?P<limit_usd>[\d.]+) USD\. (?P<settled_usd>[\d.]+) USD are spent "
+        r"and (?P<reserved_usd>[\d.]+) USD reserved.* begins at (?P<month_ends>[\d:TZ-]+)\."
+    )
+
+    @classmethod
+    def of_client(cls, client_id: str, amounts: Mapping[str, Any], cost_usd: float) -> Self:
+        """Return the error for a picture that may cost ``cost_usd``. amounts: those of ``budget``."""
+        return cls(
+            f"The monthly budget of client {client_id} is {amounts['limit_usd']:.4f} USD. {amounts['settled_usd']:.4f} "
+            f"USD are spent and {amounts['reserved_usd']:.4f} USD reserved, and this picture may cost {cost_usd:.4f} "
+            f"USD. The next month begins at {amounts['month_ends']}. An operator can raise the limit."
+        )
+
+    @property
+    def budget(self) -> dict[str, Any]:
+        """The amounts in the message, which is all that Lambda reports."""
+        found = self._AMOUNTS.search(self.message)
+        return {
+            name: text if name == "month_ends" else float(text)
+            for name, text in (found.groupdict() if found else {}).items()
+        }
 
 
 class RequestInProgressError(GenerateImageError):
@@ -282,7 +301,7 @@ class RouteNotFoundError(HttpError):
 
 
 class BudgetNotFoundError(HttpError):
-    """The client has no budget this month."""
+    """The client bought nothing under a budget this month."""
 
     status = 404
 

@@ -1,6 +1,9 @@
 """The API function: serves the HTTP API. It starts the state machine and buys nothing. Its contract is openapi.yaml."""
 
+import random
+
 from generate_image.aws.executions import Executions
+from generate_image.aws.ledger import LedgerStore
 from generate_image.aws.links import links_for
 from generate_image.aws.pictures import PictureStore
 from generate_image.aws.records import RecordStore
@@ -39,8 +42,9 @@ def build(environment: Environment) -> Serve:
         clock=environment.clock,
         sleep=environment.sleep,
     )
+    ledgers = LedgerStore(clients.s3, bucket, environment.deadline, sleep=environment.sleep, random=random.random)
     links = links_for(settings, clients.s3, clients.secrets_manager, clock=environment.clock)
-    routes = Routes(settings, reader, creator, statuses, links, environment.log, environment.deadline)
+    routes = Routes(settings, reader, creator, statuses, ledgers, links, environment.log, environment.deadline)
     return lambda event, _context: routes.serve(event)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from generate_image.errors import GenerateImageError, MethodNotAllowedError
+from generate_image.errors import BudgetExceededError, GenerateImageError, MethodNotAllowedError
 
 RETRY_AFTER_SECONDS = 5
 """Retry-After of a retryable error without its own."""
@@ -29,6 +29,7 @@ def problem_response(error: GenerateImageError, instance: str = "") -> Response:
         "errors": error.errors,
         "categories": error.categories,
         "provider_request_id": error.provider_request_id,
+        "budget": error.budget if isinstance(error, BudgetExceededError) else None,
     }
     body = {
         "type": "about:blank",

@@ -5,9 +5,12 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+from generate_image.aws.ledger import LedgerStore, month_of
 from generate_image.aws.links import Links
+from generate_image.budget import in_usd
 from generate_image.deadline import Deadline
 from generate_image.errors import (
+    BudgetNotFoundError,
     ForbiddenError,
     ImageNotFoundError,
     InvalidRequestError,
@@ -21,11 +24,17 @@ from generate_image.http.response import Response, json_response, problem_respon
 from generate_image.http.status import QUEUED, Ended, PictureStatus, Ready, StatusReader
 from generate_image.http.waiting import ImageCreator
 from generate_image.log import Log
+from generate_image.money import MicroUsd, to_usd
 from generate_image.settings import Settings
 
 CREATE_IMAGE = "POST /clients/{client_id}/images"
 GET_IMAGE = "GET /clients/{client_id}/images/{image_id}"
-METHODS = {"/clients/[^/]+/images": "POST", "/clients/[^/]+/images/[^/]+": "GET"}
+GET_BUDGET = "GET /clients/{client_id}/budget"
+METHODS = {
+    "/clients/[^/]+/images": "POST",
+    "/clients/[^/]+/images/[^/]+": "GET",
+    "/clients/[^/]+/budget": "GET",
+}
 RETRY_AFTER_SECONDS = 3
 QUEUED_RETRY_AFTER_SECONDS = 5
 """A look at a queued picture needs DescribeExecution, which is scarce."""
@@ -40,6 +49,7 @@ class Routes:
         reader: CreateRequestReader,
         creator: ImageCreator,
         statuses: StatusReader,
+        ledgers: LedgerStore,
         links: Links,
         log: Log,
         deadline: Deadline,
@@ -48,6 +58,7 @@ class Routes:
         self._reader = reader
         self._creator = creator
         self._statuses = statuses
+        self._ledgers = ledgers
         self._links = links
         self._log = log
         self._deadline = deadline
@@ -61,6 +72,8 @@ class Routes:
             return self._create_image(request)
         if request.route == GET_IMAGE:
             return self._get_image(request)
+        if request.route == GET_BUDGET:
+            return self._get_budget(request)
         for pattern, allowed in METHODS.items():
             if re.fullmatch(pattern, request.path):
                 raise MethodNotAllowedError(allowed)
@@ -87,6 +100,23 @@ class Routes:
             raise InvalidRequestError.listing([{"field": "image_id", "problem": "must be a UUID in lower case"}])
         self._log.bind(client_id=client_id, image_id=image_id)
         return self._respond(self._statuses.read(client_id, image_id).status(), client_id, image_id)
+
+    def _get_budget(self, request: HttpRequest) -> Response:
+        client_id = client_of(request, self._settings)
+        now = self._deadline.clock()
+        month = month_of(now)
+        ledger = self._ledgers.read(client_id, month)
+        if ledger is None:
+            raise BudgetNotFoundError("The client bought nothing under a budget this month.")
+        remaining = max(0, ledger.limit - ledger.settled - ledger.reserved)
+        body = {
+            "client_id": client_id,
+            "month": month,
+            **in_usd(ledger, now),
+            "remaining_usd": to_usd(MicroUsd(remaining)),
+            "open_reservations": len(ledger.open),
+        }
+        return json_response(200, body, {})
 
     def _respond(
         self,

@@ -136,6 +136,7 @@ def assert_rule_outside_of_the_schemas(problem: dict[str, Any]) -> None:
         }
     else:
         assert problem["code"] in {
+            "BudgetNotFoundError",
             "ContentRejectedError",
             "ForbiddenError",
             "IdempotencyKeyReusedError",

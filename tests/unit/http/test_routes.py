@@ -10,6 +10,7 @@ from tests.unit.http.world import World, event
 
 SOME_ID = "0f5c2c3e-6d0b-5f86-9a59-3b8d1f0c6a11"
 IMAGES = "/clients/1/images"
+BUDGET = "/clients/1/budget"
 BODY = '{"config": {"credentials_id": "openai", "prompt": "Un faro"}}'
 JSON = {"content-type": "application/json", "prefer": "respond-async"}
 ARN = {"iam": {"userArn": "arn:aws:iam::123456789012:user/flow"}}
@@ -25,6 +26,7 @@ def requests(authorizer: Mapping[str, Any] | None) -> list[dict[str, Any]]:
     return [
         event("POST", IMAGES, JSON, BODY, authorizer=authorizer),
         event("GET", f"{IMAGES}/{SOME_ID}", authorizer=authorizer),
+        event("GET", BUDGET, authorizer=authorizer),
         event("PUT", IMAGES, authorizer=authorizer),
         event("PATCH", "/somewhere", authorizer=authorizer),
     ]
@@ -63,7 +65,7 @@ def test_request_without_an_authorizer_is_forbidden(
 def test_authorized_request_is_served(world: World, kind: str, authorizer: Mapping[str, Any] | None) -> None:
     world.restart(API_AUTHORIZATION=kind, JWT_CLIENT_CLAIM="client_id" if kind == "jwt" else "")
 
-    assert [world.call(request).status for request in requests(authorizer)] == [202, 404, 405, 404]
+    assert [world.call(request).status for request in requests(authorizer)] == [202, 404, 404, 405, 404]
 
 
 @pytest.mark.parametrize("claims", [{"client_id": "2"}, {"sub": "1"}, {"client_id": ""}, {"client_id": "01"}])
@@ -71,9 +73,9 @@ def test_token_of_another_client_is_forbidden(world: World, claims: Mapping[str,
     world.restart(API_AUTHORIZATION="jwt", JWT_CLIENT_CLAIM="client_id")
     authorizer = {"jwt": {"claims": claims}}
 
-    responses = [world.call(request) for request in requests(authorizer)[:2]]
+    responses = [world.call(request) for request in requests(authorizer)[:3]]
 
-    assert [response.body["code"] for response in responses] == ["ForbiddenError", "ForbiddenError"]
+    assert [response.body["code"] for response in responses] == ["ForbiddenError"] * 3
     assert world.step_functions.executions == {}
 
 
@@ -93,7 +95,12 @@ def test_only_the_authorized_route_is_served(world: World) -> None:
 
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
-    [("PUT", IMAGES, "POST"), ("OPTIONS", IMAGES, "POST"), ("DELETE", f"{IMAGES}/{SOME_ID}", "GET")],
+    [
+        ("PUT", IMAGES, "POST"),
+        ("OPTIONS", IMAGES, "POST"),
+        ("DELETE", f"{IMAGES}/{SOME_ID}", "GET"),
+        ("PUT", BUDGET, "GET"),
+    ],
 )
 def test_other_method_is_answered_with_the_right_one(world: World, method: str, path: str, allowed: str) -> None:
     response = world.call(event(method, path))
@@ -112,6 +119,7 @@ def test_invalid_client_is_a_bad_request(world: World, client: str) -> None:
     for request in (
         event("POST", f"/clients/{client}/images", JSON, BODY),
         event("GET", f"/clients/{client}/images/{SOME_ID}"),
+        event("GET", f"/clients/{client}/budget"),
     ):
         response = world.call(request)
         assert response.status == 400

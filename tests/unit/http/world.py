@@ -31,7 +31,12 @@ SETTINGS = {
 }
 PROMPT = "Un faro al atardecer"
 PICTURE = BoughtPicture("gpt-image-2", "req_1")
-ROUTES = {"POST": "POST /clients/{client_id}/images", "GET": "GET /clients/{client_id}/images/{image_id}"}
+ROUTES = {
+    ("POST", "images"): "POST /clients/{client_id}/images",
+    ("GET", "images"): "GET /clients/{client_id}/images/{image_id}",
+    ("GET", "budget"): "GET /clients/{client_id}/budget",
+}
+"""By method and third part of the path."""
 
 
 class Clock:
@@ -193,7 +198,7 @@ def event(
     names = ("client_id", "image_id")
     return {
         "version": "2.0",
-        "routeKey": ROUTES.get(method, "$default"),
+        "routeKey": ROUTES.get((method, "".join(parts[3:4])), "$default"),
         "rawPath": path,
         "headers": dict(headers or {}),
         "pathParameters": dict(zip(names, map(unquote, parts[2::2]), strict=False)),
