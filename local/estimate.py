@@ -1,6 +1,6 @@
 """The estimated price of a batch, before it is bought."""
 
-from generate_image.provider.models import quality_of
+from generate_image.options import quality_of
 from generate_image.settings import Settings
 from local.openai_stand_in.parameters import MODELS
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from uuid import uuid5
 
 from generate_image.errors import InvalidRequestError
+from generate_image.options import NO_OPTIONS, OPTIONS, OptionRules, Options, option_problems
 from generate_image.settings import Settings
 
 LAMBDA_ANSWER_BYTES = 6 * 1024 * 1024
@@ -27,7 +28,8 @@ INVALID_LIST_ITEM = "invalid_list_item"
 """The only field of an event that prepare_list makes of a bad line. Its value is the problem."""
 
 TOP_FIELDS = ("client_id", "nextModule", "config", "data", "idempotency_key")
-CONFIG_FIELDS = ("credentials_id", "prompt", "size")
+CONFIG_FIELDS = ("credentials_id", "prompt", "size", "options")
+"""``size`` is ignored, as in version 1."""
 PROMPT_FIELDS = (("data", "prompt_image"), ("data", "prompt"), ("config", "prompt"))
 
 
@@ -35,7 +37,8 @@ class ImageRequest(NamedTuple):
     """A checked request.
 
     prompt_field: the field that the prompt came from, such as ``data.prompt``. passed_through: the part of the event
-    that the answer repeats: ``nextModule`` if present, ``data`` in persistent mode.
+    that the answer repeats: ``nextModule`` if present, ``data`` in persistent mode. options: those that the
+    caller gave.
     """
 
     client_id: str
@@ -44,6 +47,7 @@ class ImageRequest(NamedTuple):
     prompt_field: str
     idempotency_key: str
     passed_through: Mapping[str, Any] = MappingProxyType({})
+    options: Options = NO_OPTIONS
 
 
 def image_id(request: ImageRequest, settings: Settings) -> str:
@@ -55,18 +59,26 @@ def request_hash(request: ImageRequest, settings: Settings) -> str:
     """Return the hash of the values that decide the picture. It reveals another request under the same key.
 
     The stack's GUID is its salt: the hash is also in the picture's metadata, where nobody may test guessed prompts.
+    Without options, the hash is that of version 1.
     """
-    decisive = [request.prompt, request.credentials_id, settings.image_models, settings.image_quality]
+    decisive: list[Any] = [request.prompt, request.credentials_id, settings.image_models, settings.image_quality]
+    if request.options:
+        decisive.append(dict(sorted(request.options.items())))
     return hashlib.sha256(settings.image_namespace.bytes + json.dumps(decisive).encode()).hexdigest()
 
 
 def parse_event(
-    event: object, *, default_key: str, longest_prompt: int, answer_bytes: int = LAMBDA_ANSWER_BYTES
+    event: object,
+    *,
+    default_key: str,
+    longest_prompt: int,
+    answer_bytes: int = LAMBDA_ANSWER_BYTES,
+    option_rules: OptionRules = OptionRules(),  # noqa: B008  # immutable
 ) -> ImageRequest:
     """Check a flow's event and return its request.
 
     default_key: the idempotency key of an event without one. longest_prompt: in characters. answer_bytes: the largest
-    answer that the caller accepts. Raises InvalidRequestError, which lists every problem.
+    answer that the caller accepts. option_rules: the operator's. Raises InvalidRequestError, which lists every problem.
     """
     if not isinstance(event, dict):
         raise InvalidRequestError.listing([_problem("event", "must be a JSON object")])
@@ -83,6 +95,7 @@ def parse_event(
     problems.extend(misspelt("config.", config, CONFIG_FIELDS))
     problems.extend(misspelt("data.", data, ("prompt_image", "prompt")))
     credentials_id = "" if "config" in problems.fields else _credentials_id(config.get("credentials_id"), problems)
+    options = _options(config, option_rules, problems)
     prompt, prompt_field = _prompt(event, longest_prompt, problems)
     key = _idempotency_key(event.get("idempotency_key"), default_key, problems)
     passed_through: dict[str, Any] = {}
@@ -95,7 +108,7 @@ def parse_event(
     _check_answer(passed_through, prompt, answer_bytes, problems)
     if problems:
         raise InvalidRequestError.listing(problems)
-    return ImageRequest(client_id, credentials_id, prompt, prompt_field, key, passed_through)
+    return ImageRequest(client_id, credentials_id, prompt, prompt_field, key, passed_through, options)
 
 
 def _problem(field: str, problem: str) -> dict[str, str]:
@@ -180,6 +193,22 @@ def _credentials_id(value: object, problems: _Problems) -> str:
     wanted = "must be a secret's name: at most 128 letters, digits, -, _ and ., neither a path nor the key itself"
     problems.add("config.credentials_id", "is required" if value is None else wanted)
     return ""
+
+
+def _options(config: Mapping[str, Any], rules: OptionRules, problems: _Problems) -> Options:
+    """Return the given options; null counts as absent."""
+    value = config.get("options")
+    if value is not None and not isinstance(value, dict):
+        problems.add("config.options", "must be a JSON object")
+    options = {name: option for name, option in value.items() if option is not None} if isinstance(value, dict) else {}
+    guesses = list(misspelt("config.options.", options, OPTIONS))
+    guessed = {guess["field"] for guess in guesses}
+    problems.extend(guesses)
+    for name, problem in option_problems(options, rules):
+        field = f"config.options.{name}".removesuffix(".")
+        if field not in guessed:
+            problems.add(field, problem)
+    return options
 
 
 def _prompt(event: Mapping[str, Any], longest: int, problems: _Problems) -> tuple[str, str]:

@@ -26,6 +26,7 @@ from generate_image.event import ImageRequest, image_id, request_hash
 from generate_image.lease import Leases
 from generate_image.log import Log
 from generate_image.money import MicroUsd
+from generate_image.options import for_model
 from generate_image.picture import HEAD_BYTES, StoredPicture, object_key, picture_type
 from generate_image.record import Record, Status
 from generate_image.settings import Settings
@@ -90,6 +91,7 @@ class Generation:
             lease_until=round(self.deadline.at, 3),
             prompt=request.prompt,
             passed_through=request.passed_through,
+            options=request.options,
         )
 
     def _acquire(self, new: Record, limit: MicroUsd) -> Record:
@@ -137,13 +139,13 @@ class Generation:
     def _buy(self, request: ImageRequest, credentials: Credentials) -> "Purchase":
         try:
             try:
-                return self.images.buy(request.prompt, credentials)
+                return self.images.buy(request.prompt, credentials, request.options)
             except ProviderAuthError:
                 # The key may have been rotated after the last read.
                 fresh = self.credentials.read(request.client_id, request.credentials_id, fresh=True)
                 if fresh == credentials:
                     raise
-                return self.images.buy(request.prompt, fresh)
+                return self.images.buy(request.prompt, fresh, request.options)
         except GenerateImageError:
             raise
         except Exception as error:  # noqa: BLE001  # a defect of ours leaves the outcome unknown too
@@ -195,7 +197,8 @@ def answer(
     """Return the module's answer for a stored picture.
 
     passed_through: ``nextModule`` if present, and ``data`` in persistent mode, which the answer repeats with the three
-    links. ``usage``, ``cost_usd`` and ``openai_request_id`` are absent if they are not known.
+    links. ``usage``, ``cost_usd`` and ``openai_request_id`` are absent if they are not known, ``options`` if none were
+    given.
     """
     bought, stored = record.require_bought(), record.require_stored()
     links = {
@@ -215,6 +218,7 @@ def answer(
         "usage": bought.usage._asdict() if bought.usage else None,
         "cost_usd": bought.cost_usd,
         "openai_request_id": bought.openai_request_id,
+        "options": dict(for_model(bought.model, record.options)) or None,
         "replayed": replayed,
     }
     result: dict[str, Any] = {}

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from generate_image.errors import ConfigurationError, GenerateImageError
+from generate_image.options import NO_OPTIONS, Options
 from generate_image.picture import BoughtPicture, StoredPicture, Usage, object_key
 
 
@@ -50,7 +51,8 @@ class Record(NamedTuple):
     """One purchase.
 
     holder: the id of the invocation that has the lease. lease_until: the end of the lease, in seconds since the epoch.
-    passed_through: ``nextModule`` and ``data`` of the event. etag: S3's version of the record, not part of its content.
+    passed_through: ``nextModule`` and ``data`` of the event. options: as the caller gave them. etag: S3's version of
+    the record, not part of its content.
     """
 
     status: Status
@@ -64,6 +66,7 @@ class Record(NamedTuple):
     bought: BoughtPicture | None = None
     stored: StoredPicture | None = None
     error: GenerateImageError | None = None
+    options: Options = NO_OPTIONS
     etag: str = ""
 
     @property
@@ -92,11 +95,15 @@ class Record(NamedTuple):
             "request_hash": self.request_hash,
             "claimant": self.holder,
             "until": datetime.fromtimestamp(self.lease_until, UTC).isoformat(),
-            "asked": {"prompt": self.prompt, **self.passed_through},
+            "asked": {"prompt": self.prompt, **self.passed_through, **self._options_to_json()},
             "picture": _picture_to_json(self.bought, self.stored),
             "error": self.error.to_dict() if self.error else {},
         }
         return json.dumps(content).encode()
+
+    def _options_to_json(self) -> dict[str, Any]:
+        """Return the options, as a field that version 1 keeps and ignores; a record without options has none."""
+        return {"options": dict(self.options)} if self.options else {}
 
     @classmethod
     def from_json(cls, content: bytes, etag: str) -> "Record":
@@ -112,6 +119,7 @@ class Record(NamedTuple):
                 holder=fields["claimant"],
                 lease_until=datetime.fromisoformat(fields["until"]).timestamp(),
                 prompt=asked.pop("prompt"),
+                options=dict(asked.pop("options", {})),
                 passed_through=asked,
                 bought=_bought_from_json(fields["picture"]),
                 stored=_stored_from_json(fields["picture"]),

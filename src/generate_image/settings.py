@@ -10,6 +10,7 @@ from uuid import UUID
 
 from generate_image.errors import ConfigurationError
 from generate_image.money import NOTHING, MicroUsd, parse_usd
+from generate_image.options import OPTIONS, QUALITIES
 
 WhenOutcomeUnknown = Literal["fail", "buy-again"]
 Authorization = Literal["iam", "jwt", "none"]
@@ -20,7 +21,6 @@ CONTAINER_HOST = "host.docker.internal"
 """The developer's machine, seen from a container of `sam local`."""
 LONGEST_PRESIGNED_SECONDS = 3600
 """A link signed by a role ends with the role's session: docs/decisions/0006-links.md."""
-QUALITIES = ("low", "medium", "high", "xhigh", "max")
 
 
 def is_base_url(text: str, *, allows_local_hosts: bool) -> bool:
@@ -61,6 +61,15 @@ def _list_of(pattern: str, wanted: str) -> Check:
 
 def _one_of(*choices: str) -> Check:
     return _matches("|".join(map(re.escape, choices)), f"one of {', '.join(choices)}")
+
+
+def _options(text: str) -> tuple[str, ...]:
+    if text == "none":
+        return ()
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    if not names or not set(names) <= set(OPTIONS):
+        raise ValueError(f"none, or a comma-separated list of {', '.join(OPTIONS)}")
+    return names
 
 
 def _integer(least: int, most: int, unit: str) -> Check:
@@ -107,6 +116,10 @@ class Settings:
     )
     """In order of preference."""
     image_quality: str = field(default="medium", metadata={"check": _one_of(*QUALITIES)})
+    caller_options: tuple[str, ...] = field(
+        default=tuple(name for name in OPTIONS if name != "moderation"), metadata={"check": _options}
+    )
+    """The options that callers may set in ``config.options``. Written as ``none``: no option."""
     openai_base_url: str = field(default="https://api.openai.com/v1", metadata={"check": lambda text: text.rstrip("/")})
     download_hosts: tuple[str, ...] = field(
         default=(),
@@ -117,8 +130,8 @@ class Settings:
     monthly_budget_usd: MicroUsd = field(default=NOTHING, metadata={"check": parse_usd})
     """The most that a client's pictures may cost in a calendar month (UTC). 0: no limit."""
     max_picture_usd: MicroUsd = field(default=MicroUsd(250_000), metadata={"check": parse_usd})
-    """The most that a 1024x1024 picture costs, for models without published output tokens. 0: such a model is refused
-    under a budget."""
+    """The most that a 1024x1024 picture of any quality costs, for models without published output tokens. 0: such
+    a model is refused under a budget."""
     picture_retention_days: int = field(default=7, metadata={"check": _integer(1, 3650, "days")})
     """The bucket's lifecycle rule deletes a picture after so many days."""
     download_url_seconds: int = field(default=3600, metadata={"check": _integer(60, 604_800, "seconds")})

@@ -11,6 +11,7 @@ from generate_image.credentials import Credentials
 from generate_image.errors import GenerateImageError, OutcomeUnknownError, ProviderUnavailableError
 from generate_image.functions.generate_image import Parts
 from generate_image.lease import Leases
+from generate_image.options import NO_OPTIONS, Options
 from generate_image.picture import BoughtPicture, StoredPicture
 from generate_image.provider.images_api import ImagesApi, Purchase
 from generate_image.record import Record, Status
@@ -35,19 +36,19 @@ class LeaseAfterPurchase(Leases):
 class RetryWithoutResponse(ImagesApi):
     """Sends the request again when no response arrived."""
 
-    def buy(self, prompt: str, credentials: Credentials) -> Purchase:
+    def buy(self, prompt: str, credentials: Credentials, options: Options = NO_OPTIONS) -> Purchase:
         try:
-            return super().buy(prompt, credentials)
+            return super().buy(prompt, credentials, options)
         except OutcomeUnknownError:
-            return super().buy(prompt, credentials)
+            return super().buy(prompt, credentials, options)
 
 
 class UnknownAsUnbilled(ImagesApi):
     """Reports a lost response as a request that was not sent."""
 
-    def buy(self, prompt: str, credentials: Credentials) -> Purchase:
+    def buy(self, prompt: str, credentials: Credentials, options: Options = NO_OPTIONS) -> Purchase:
         try:
-            return super().buy(prompt, credentials)
+            return super().buy(prompt, credentials, options)
         except OutcomeUnknownError as error:
             raise ProviderUnavailableError("No response arrived.") from error
 

@@ -13,6 +13,7 @@ from generate_image.event import LAMBDA_ANSWER_BYTES, parse_event
 from generate_image.functions._runtime import Environment, LambdaContext, Serve, entry_point
 from generate_image.generation import STORING_SECONDS, Generation
 from generate_image.lease import Leases, find_stored_with
+from generate_image.options import OptionRules
 from generate_image.provider.download import Downloader
 from generate_image.provider.images_api import SHORTEST_PURCHASE_SECONDS, ImagesApi
 from generate_image.provider.models import longest_prompt
@@ -84,6 +85,7 @@ def build(
             default_key=context.aws_request_id,
             longest_prompt=most_characters,
             answer_bytes=answer_bytes(context),
+            option_rules=OptionRules(settings.caller_options, settings.image_models),
         )
         return generation.generate(request)
 

@@ -24,6 +24,7 @@ from generate_image.event import (
     parse_event,
     request_hash,
 )
+from generate_image.options import OptionRules
 from generate_image.settings import Settings
 
 LONGEST_BODY_BYTES = STEP_FUNCTIONS_ANSWER_BYTES - ANSWER_OVERHEAD_BYTES
@@ -130,7 +131,8 @@ class CreateRequestReader:
         return request_hash(self._check(event), self._settings)
 
     def _check(self, event: Mapping[str, Any]) -> ImageRequest:
-        return parse_event(event, default_key="", longest_prompt=self._longest_prompt)
+        rules = OptionRules(self._settings.caller_options, self._settings.image_models)
+        return parse_event(event, default_key="", longest_prompt=self._longest_prompt, option_rules=rules)
 
 
 def parse_prefer(header: str) -> Preferences:

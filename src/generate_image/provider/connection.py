@@ -6,7 +6,8 @@ Either no byte of it was sent, and a retry is safe; or some of it was sent, and 
 
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from urllib.parse import urlsplit
@@ -70,16 +71,52 @@ def post(url: str, credentials: Credentials, content: bytes, remaining: Remainin
 
 
 def request(
-    method: str, url: str, credentials: Credentials, remaining: Remaining, *, body: "_Body | None" = None
+    method: str,
+    url: str,
+    credentials: Credentials,
+    remaining: Remaining,
+    *,
+    body: "_Body | bytes | None" = None,
+    content_type: str = "application/json",
 ) -> ProviderResponse:
+    """Send a request and return its response. Raises one of ``NO_RESPONSE``, and ProviderResponseError as ``post`` does.
+
+    content_type: of the body.
+    """
+    headers = {"Content-Type": content_type} if body else {}
+    with _sent(method, url, credentials, remaining, body=body, headers=headers) as response:
+        request_id = request_id_in(response.headers)
+        content = _read(response, request_id)
+        return ProviderResponse(response.status_code, response.headers, content, request_id)
+
+
+@contextmanager
+def streamed(url: str, credentials: Credentials, remaining: Remaining, *, offset: int) -> Iterator[requests.Response]:
+    """Give the response of a GET whose body is still to be read, by ``iter_content``.
+
+    offset: the first wanted byte. A server that ignores ``Range`` responds with 200 and the whole body (RFC 9110,
+    14.2). Entering and reading raise one of ``NO_RESPONSE``.
+    """
+    headers = {"Range": f"bytes={offset}-"} if offset else {}
+    with _sent("GET", url, credentials, remaining, headers={**headers, "Accept-Encoding": "identity"}) as response:
+        yield response
+
+
+@contextmanager
+def _sent(
+    method: str,
+    url: str,
+    credentials: Credentials,
+    remaining: Remaining,
+    *,
+    headers: Mapping[str, str],
+    body: "_Body | bytes | None" = None,
+) -> Iterator[requests.Response]:
     """Send a request on a connection of its own, and follow no redirect. Raises one of ``NO_RESPONSE``.
 
     A connection from the last invocation may have died while the environment was frozen. A request that is lost on it
     cannot be distinguished from one that was billed.
     """
-    headers = {"User-Agent": USER_AGENT, "Connection": "close"}
-    if body:
-        headers["Content-Type"] = "application/json"
     seconds = time_left(remaining)
     with requests.Session() as session:
         for scheme in ("https://", "http://"):
@@ -88,15 +125,13 @@ def request(
             method,
             url,
             data=body,
-            headers=headers,
+            headers={"User-Agent": USER_AGENT, "Connection": "close", **headers},
             auth=_Authorization(credentials),
             timeout=(min(CONNECT_SECONDS, seconds), seconds),
             allow_redirects=False,
             stream=True,
         ) as response:
-            request_id = request_id_in(response.headers)
-            content = _read(response, request_id)
-            return ProviderResponse(response.status_code, response.headers, content, request_id)
+            yield response
 
 
 def request_id_in(headers: Mapping[str, str]) -> str | None:

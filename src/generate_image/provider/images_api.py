@@ -4,9 +4,9 @@ https://developers.openai.com/api/reference/resources/images/methods/generate
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from generate_image.credentials import Credentials
 from generate_image.deadline import Deadline
@@ -17,14 +17,14 @@ from generate_image.errors import (
     ProviderUnavailableError,
     RateLimitedError,
 )
+from generate_image.options import NO_OPTIONS, Options
 from generate_image.picture import BoughtPicture
 from generate_image.provider.connection import post
 from generate_image.provider.errors import NoSuchModelError, to_error
 from generate_image.provider.images_response import read_response
-from generate_image.provider.models import cost_usd, is_dall_e, longest_prompt, quality_of
+from generate_image.provider.models import cost_usd, refusal, request_parameters
 from generate_image.settings import Settings
 
-SIZE = "1024x1024"
 ATTEMPTS = 3
 BACKOFF_SECONDS = 0.5
 LONGEST_WAIT_SECONDS = 20.0
@@ -74,33 +74,33 @@ class ImagesApi:
         self._shortest_purchase_seconds = shortest_purchase_seconds
         self._missing_until: dict[tuple[Credentials, str], float] = {}
 
-    def buy(self, prompt: str, credentials: Credentials) -> Purchase:
-        """Buy one picture from the first model that exists. Raises the errors of ``to_error``.
+    def buy(self, prompt: str, credentials: Credentials, options: Options = NO_OPTIONS) -> Purchase:
+        """Buy one picture from the first model that exists and takes the prompt and the options.
 
-        Raises ProviderUnavailableError if the provider was not reached, OutcomeUnknownError if the request was sent and
-        no response came in time, and ModelUnavailableError if no model is left.
+        Raises the errors of ``to_error``, ProviderUnavailableError if the provider was not reached, OutcomeUnknownError
+        if the request was sent and no response came in time, and ModelUnavailableError if no model is left.
         """
-        fitting = [model for model in self._models if len(prompt) <= longest_prompt(model)]
+        refusals = {model: refusal(model, prompt, options) for model in self._models}
+        fitting = [model for model in self._models if not refusals[model]]
         for model in fitting:
             if self._clock() < self._missing_until.get((credentials, model), 0):
                 continue
             try:
-                return self._buy_with_retries(model, prompt, credentials)
+                parameters = request_parameters(model, prompt, self._quality, options)
+                return self._buy_with_retries(model, parameters, credentials)
             except NoSuchModelError:
                 self._missing_until[credentials, model] = self._clock() + MISSING_SECONDS
         # The next request tries all of them again: the provider may have been wrong.
         for model in fitting:
             self._missing_until.pop((credentials, model), None)
-        others = ", ".join(model for model in self._models if model not in fitting)
-        too_long = f"; {others} takes no prompt of {len(prompt)} characters" if others else ""
-        raise ModelUnavailableError(
-            f"The provider has none of the models {', '.join(fitting)}{too_long}. Set IMAGE_MODELS to one that it has."
-        )
+        missing = [f"the provider has none of the models {', '.join(fitting)}"] if fitting else []
+        reasons = "; ".join(missing + [reason for reason in refusals.values() if reason])
+        raise ModelUnavailableError(f"No model can make this picture: {reasons}. Set IMAGE_MODELS to one that can.")
 
-    def _buy_with_retries(self, model: str, prompt: str, credentials: Credentials) -> Purchase:
+    def _buy_with_retries(self, model: str, parameters: Mapping[str, str | int], credentials: Credentials) -> Purchase:
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                return self._buy_once(model, prompt, credentials)
+                return self._buy_once(model, parameters, credentials)
             except (RateLimitedError, ProviderUnavailableError) as error:
                 wait = self._wait_seconds(error, attempt)
                 too_late = wait + self._shortest_purchase_seconds > self._remaining()
@@ -114,11 +114,11 @@ class ImagesApi:
         jitter = self._random() * BACKOFF_SECONDS * float(2 ** (attempt - 1))
         return (error.retry_after or 0.0) + jitter
 
-    def _buy_once(self, model: str, prompt: str, credentials: Credentials) -> Purchase:
+    def _buy_once(self, model: str, parameters: Mapping[str, str | int], credentials: Credentials) -> Purchase:
         if self._remaining() < self._shortest_purchase_seconds:
             raise ProviderUnavailableError("The invocation has too little time left to buy a picture. Try again.")
         base_url = credentials.base_url or self._base_url
-        content = json.dumps(_parameters(model, prompt, self._quality)).encode()
+        content = json.dumps(parameters).encode()
         started = self._clock()
         response = post(f"{base_url}/images/generations", credentials, content, self._remaining)
         if not response.is_success:
@@ -134,10 +134,3 @@ class ImagesApi:
         return Purchase(
             BoughtPicture(model, response.request_id, images.usage, cost, images.url), seconds, images.content
         )
-
-
-def _parameters(model: str, prompt: str, quality: str) -> dict[str, Any]:
-    common = {"model": model, "prompt": prompt, "n": 1, "size": SIZE}
-    if is_dall_e(model):
-        return common | {"quality": "standard", "response_format": "url"}
-    return common | {"quality": quality_of(model, quality), "output_format": "png"}

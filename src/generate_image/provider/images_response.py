@@ -3,6 +3,7 @@
 import json
 import re
 from binascii import a2b_base64
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from generate_image.picture import Usage
@@ -28,19 +29,31 @@ class ImagesResponse(NamedTuple):
 def read_response(body: bytes | bytearray) -> ImagesResponse | None:
     """Return the content of a 2xx body, or None if it holds neither a picture nor a URL."""
     try:
-        document, encoded = _without_picture(body)
-        first = document["data"][0]
-        encoded = encoded or first.get("b64_json") or b""
-        content, url = _decoded(encoded), first.get("url")
-        usage = _usage(document.get("usage"))
-    except (ValueError, RecursionError, KeyError, IndexError, TypeError, AttributeError):
+        document, encoded = without_picture(body, lambda whole: whole)
+        return read_document(document, encoded)
+    except UNREADABLE:
         return None
+
+
+UNREADABLE = (ValueError, RecursionError, KeyError, IndexError, TypeError, AttributeError)
+"""Raised for a document of another form."""
+
+
+def read_document(document: Mapping[str, Any], encoded: bytes | memoryview | None) -> ImagesResponse | None:
+    """Return the content of a parsed response. encoded: from ``without_picture``. Raises one of ``UNREADABLE``."""
+    first = document["data"][0]
+    content, url = _decoded(encoded or first.get("b64_json") or b""), first.get("url")
     url = url if _is_http_url(url) else None
+    usage = _usage(document.get("usage"))
     return ImagesResponse(content or None, url, usage) if content or url else None
 
 
-def _without_picture(body: bytes | bytearray) -> tuple[Any, bytes | memoryview | None]:
+def without_picture(
+    body: bytes | bytearray, response_in: Callable[[Any], Any]
+) -> tuple[Any, bytes | memoryview | None]:
     """Return the JSON document without the picture, and the picture's base64, None if it is still in the document.
+
+    response_in: returns the response of the Images API inside the document. Raises one of ``UNREADABLE``.
 
     ``json.loads`` of the whole body makes a string of four bytes per character if there is one emoji in it: 170 MB for
     the largest picture.
@@ -49,7 +62,7 @@ def _without_picture(body: bytes | bytearray) -> tuple[Any, bytes | memoryview |
     if found:
         start, end = found.end(), body.find(b'"', found.end())
         document = _loads(body[:start] + _CUT.encode() + body[end:])
-        if document["data"][0].get("b64_json") == _CUT:
+        if response_in(document)["data"][0].get("b64_json") == _CUT:
             encoded = memoryview(body)[start:end]
             is_escaped = body.find(b"\\", start, end) >= 0  # PHP writes "\/" for "/"
             return document, json.loads(b'"' + bytes(encoded) + b'"').encode() if is_escaped else encoded

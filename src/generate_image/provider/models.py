@@ -1,4 +1,4 @@
-"""Static facts about image models: dialect, longest prompt, qualities and prices."""
+"""Static facts about image models: dialect, longest prompt, request and prices. Their options: options.py."""
 
 import json
 import math
@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from generate_image.money import MicroUsd, to_usd
-from generate_image.picture import Usage
+from generate_image.options import NO_OPTIONS, STANDARD_SIZE, Options, for_model, not_taken, quality_of
+from generate_image.picture import BATCH, Usage
 
-_NOTHING_ABOVE_HIGH = re.compile(r"gpt-image-1\b.*|chatgpt-image-latest|gpt-image-2(-.*)?")
 _SNAPSHOT = re.compile(r"-\d{4}-\d{2}-\d{2}$")
 """The date in a snapshot's name: ``gpt-image-2-2026-04-21`` has the price of ``gpt-image-2``."""
 
@@ -29,9 +29,21 @@ def longest_prompt(model: str) -> int:
     return 4_000 if is_dall_e(model) else 32_000
 
 
-def quality_of(model: str, quality: str) -> str:
-    """Return the quality to request: models up to gpt-image-2 refuse ``xhigh`` and ``max``, so they get ``high``."""
-    return "high" if quality in {"xhigh", "max"} and _NOTHING_ABOVE_HIGH.fullmatch(model) else quality
+def refusal(model: str, prompt: str, options: Options) -> str:
+    """Return the reason why a model cannot serve a request; an empty text if it can."""
+    if len(prompt) > longest_prompt(model):
+        return f"{model} takes no prompt of {len(prompt)} characters"
+    refused = not_taken(model, options)
+    return f"{model} does not take {refused}" if refused else ""
+
+
+def request_parameters(model: str, prompt: str, quality: str, options: Options = NO_OPTIONS) -> dict[str, str | int]:
+    """Return the body of a request for one picture. quality: of a picture without that option."""
+    parameters: dict[str, str | int] = {"model": model, "prompt": prompt, "n": 1, "size": STANDARD_SIZE}
+    if is_dall_e(model):
+        return {**parameters, "quality": "standard", "response_format": "url", **options}
+    default = {"quality": quality_of(model, quality), "output_format": "png"}
+    return {**parameters, **default, **for_model(model, options)}
 
 
 @cache
@@ -54,29 +66,42 @@ def output_tokens(model: str, quality: str, size: str) -> int | None:
     return math.ceil(factor * round(factor * short / long) * (2_000_000 + width * height) / 4_000_000)
 
 
-def cost_of(model: str, usage: Usage | None) -> MicroUsd | None:
-    """Return a picture's cost; None if the list does not have the model's price."""
+def cost_of(model: str, usage: Usage | None, pricing: str | None = None) -> MicroUsd | None:
+    """Return a picture's cost; None if the list does not have the model's price. pricing: of ``BoughtPicture``."""
     name = _SNAPSHOT.sub("", model)
     per_picture = price_list()["usd_per_picture"].get(name)
     if per_picture is not None:
-        return MicroUsd(round(per_picture * 1_000_000))
+        return discounted(MicroUsd(round(per_picture * 1_000_000)), pricing)
     prices = price_list()["usd_per_million_tokens"].get(name)
     if prices is None or usage is None:
         return None
-    return MicroUsd(int(usage.input_tokens * prices["input"] + usage.output_tokens * prices["output"]))
+    cost = MicroUsd(int(usage.input_tokens * prices["input"] + usage.output_tokens * prices["output"]))
+    return discounted(cost, pricing)
 
 
-def largest_cost_of(model: str, prompt: str, quality: str, size: str, max_picture: MicroUsd) -> MicroUsd | None:
+def discounted(cost: MicroUsd, pricing: str | None) -> MicroUsd:
+    """Return the price that a pricing makes of the standard one. The Batch API costs half, rounded up here.
+
+    https://developers.openai.com/api/docs/guides/batch
+    """
+    return MicroUsd(-(-cost // 2)) if pricing == BATCH else cost
+
+
+def largest_cost_of(
+    model: str, prompt: str, default_quality: str, options: Options, max_picture: MicroUsd
+) -> MicroUsd | None:
     """Return an upper bound of a picture's cost before the purchase; None if there is none.
 
-    A prompt has at most one input token for each of its UTF-8 bytes. max_picture: the operator's bound of a
-    1024x1024 picture of a model without published output tokens; 0: none. A larger size raises it by the formula.
+    default_quality: of a request without that option. Of the options, only quality and size change the price. A prompt
+    has at most one input token for each of its UTF-8 bytes. max_picture: the operator's bound of a 1024x1024 picture of
+    a model without published output tokens; 0: none. A larger size raises it by the formula.
     """
     name = _SNAPSHOT.sub("", model)
     per_picture = price_list()["usd_per_picture"].get(name)
     if per_picture is not None:
         return MicroUsd(round(per_picture * 1_000_000))
     prices = price_list()["usd_per_million_tokens"].get(name)
+    quality, size = str(options.get("quality", default_quality)), str(options.get("size", STANDARD_SIZE))
     tokens = output_tokens(model, quality_of(model, quality), size)
     if prices is not None and tokens is not None:
         return MicroUsd(int(len(prompt.encode()) * prices["input"] + tokens * prices["output"]))
@@ -88,7 +113,7 @@ def largest_cost_of(model: str, prompt: str, quality: str, size: str, max_pictur
     return MicroUsd(math.ceil(max_picture * pixels + len(prompt.encode()) * input_price))
 
 
-def cost_usd(model: str, usage: Usage | None) -> float | None:
+def cost_usd(model: str, usage: Usage | None, pricing: str | None = None) -> float | None:
     """Return a picture's cost in US dollars, rounded to 0.0001; None if the list does not have the model's price."""
-    cost = cost_of(model, usage)
+    cost = cost_of(model, usage, pricing)
     return None if cost is None else round(to_usd(cost), 4)
