@@ -1,4 +1,4 @@
-"""The part of the local account that outlives a command: the objects under ``temporal/``, in a folder.
+"""The part of the local account that outlives a command: pictures, records and ledgers, in a folder.
 
 A WSGI application in front of moto writes each object to the folder before the caller gets S3's response. The folder
 has the object's key as the file name, and the object's headers beside it. A file's modification time is the object's.
@@ -25,8 +25,8 @@ from local.terminal import CommandError
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-HEADERS = ".headers"
-KEY = re.compile(r"temporal/cli_[\w-]+/[\w-]+\.\w+", re.ASCII)
+HEADERS, NEW = ".headers", ".new"
+KEY = re.compile(r"(temporal|budgets)/cli_[\w-]+/[\w-]+\.\w+", re.ASCII)
 """A stricter form than S3's: no key may lead out of the folder."""
 DAY_SECONDS = 86_400
 NOT_WRITTEN = b"<Error><Code>InsufficientStorage</Code><Message>The folder could not be written.</Message></Error>"
@@ -62,8 +62,9 @@ class AccountFolder:
         Raises CommandError for a damaged file.
         """
         oldest = time.time() - retention_days * DAY_SECONDS
-        for path in sorted(self._folder.glob("temporal/*/*")):
-            if path.name.endswith(".new") or path.stat().st_mtime < oldest:
+        for path in sorted(self._folder.glob("*/cli_*/*")):
+            is_over = path.parts[-3] == "temporal" and path.stat().st_mtime < oldest
+            if is_over or path.suffix == NEW:
                 path.unlink()
             elif path.suffix != HEADERS:
                 self._load(path)
@@ -127,7 +128,7 @@ class AccountFolder:
 
 def replace(path: Path, content: bytes) -> None:
     """Write a file as a whole or not at all, also when the power fails."""
-    new = path.with_name(f"{path.name}.new")
+    new = path.with_name(path.name + NEW)
     try:
         with new.open("wb") as file:
             file.write(content)

@@ -95,8 +95,8 @@ def _report_prompt(event: Mapping[str, Any]) -> None:
         request = parse_event(event, default_key="-", longest_prompt=sys.maxsize)
     except InvalidRequestError:
         return  # the function raises it too
-    mode = "persistent mode: the answer repeats data" if "data" in request.passed_through else "direct mode"
-    report(f"Prompt: {request.prompt} (from {request.prompt_field}; {mode})")
+    mode = "persistent" if "data" in request.passed_through else "direct"
+    report(f'Prompt: "{request.prompt}" (from {request.prompt_field}, {mode} mode)')
     if event.get("idempotency_key") is None:
         report("The event has no idempotency_key, so every run buys another picture.")
     else:

@@ -55,6 +55,8 @@ def workspace(environ: Mapping[str, str], log_name: str, *, latency: float = 0) 
     out = out_folder(environ)
     given = {field.name.upper() for field in fields(Settings)} & environ.keys()
     own = {name: environ[name] for name in given} | OWN_RESOURCES
+    if environ.get("BUDGET_USD"):
+        own["MONTHLY_BUDGET_USD"] = environ["BUDGET_USD"]
     checked = Settings.from_mapping(own)
     with (
         locked(out / "account"),

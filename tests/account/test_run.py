@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from generate_image.errors import GenerateImageError
+from generate_image.errors import BudgetExceededError, GenerateImageError
 from local.openai_stand_in import StandIn
 from local.run import main
 from local.terminal import CommandError
@@ -75,7 +75,7 @@ def test_prompt_replaces_own_prompt(run: Run) -> None:
 
     assert done.meta["prompt"] == prompt
     assert done.answer["data"]["pedido"]["numero"] == 4711
-    assert "data.prompt_image; persistent mode" in done.progress
+    assert "data.prompt_image, persistent mode" in done.progress
 
 
 def test_another_prompt_is_another_picture(run: Run) -> None:
@@ -94,6 +94,13 @@ def test_settings_reach_the_function(run: Run) -> None:
     costs = [run(event_for("Un faro"), IMAGE_QUALITY=quality).meta["cost_usd"] for quality in ("low", "medium", "high")]
 
     assert costs == sorted(set(costs))
+
+
+def test_budget_holds_across_runs(run: Run) -> None:
+    assert run(event_for("Un faro"), BUDGET_USD="0.26").status == 0
+
+    with pytest.raises(BudgetExceededError):
+        run(event_for("Un gato"), BUDGET_USD="0.26")
 
 
 def test_key_of_other_settings_is_explained(run: Run) -> None:
