@@ -36,12 +36,13 @@ def json_reply(status: int, document: Any) -> Reply:  # noqa: ANN401 - JSON
 
 
 def fault_reply(fault: Fault, places: Mapping[str, str]) -> Reply:
-    """Return the reply of a fault that has a status. places: the values of `{root}`, `{id}` and `{url}` in headers."""
+    """Return the reply of a fault that has a status. places: the values of `{root}` and the like (see `Fault`)."""
     status = fault.status or 200
     if isinstance(fault.body, str):
         reply = Reply(fault.body, status, content_type="text/html")
     else:
         reply = json_reply(status, fault.body)
+        reply.set_data(fill(reply.get_data(as_text=True), {"model": places.get("model", "")}))
     for name, value in {**fault.headers, **_retry_after(fault)}.items():
         reply.headers[name] = fill(value or "", places)
     reply.fault = fault

@@ -44,7 +44,7 @@ def generate(state: State, request: Request, request_id: str) -> Reply:
         ledger.bill(entry, picture, generation.model.microdollars(generation.input_tokens, generation.output_tokens))
     root = request.host_url.removesuffix("/")
     if fault.status is not None or not fault.bills:
-        reply = fault_reply(fault, {"root": root})
+        reply = fault_reply(fault, {"root": root, "model": str(model)})
     else:
         reply = json_reply(200, _success(generation, _data(state, generation, picture, fault, root)))
         reply.fault = fault
