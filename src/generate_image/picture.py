@@ -8,6 +8,8 @@ HEAD_BYTES = 12
 LARGEST_BYTES = 32 * 1024 * 1024
 """A 1024x1024 picture of the GPT image models has 1.3 to 2.3 MB. A larger file is not such a picture."""
 DAY_SECONDS = 86_400
+BATCH = "batch"
+"""The pricing of the provider's Batch API: half of the standard price."""
 
 
 class PictureType(NamedTuple):
@@ -32,21 +34,29 @@ class Usage(NamedTuple):
 
 
 class BoughtPicture(NamedTuple):
-    """The facts of a purchase. None: not known. source_url: the provider's own URL, for models that return one."""
+    """The facts of a purchase. None: not known. source_url: the provider's own URL, for models that return one.
+
+    pricing: BATCH for a picture of the provider's Batch API, else None.
+    """
 
     model: str
     openai_request_id: str | None = None
     usage: Usage | None = None
     cost_usd: float | None = None
     source_url: str | None = None
+    pricing: str | None = None
 
 
 class StoredPicture(NamedTuple):
-    """A picture in S3. stored_at: seconds since the epoch."""
+    """A picture in S3. stored_at: seconds since the epoch.
+
+    content_credentials: ``present`` or ``absent``, of provenance.py; None for a picture of version 1.
+    """
 
     key: str
     content_type: str
     stored_at: float
+    content_credentials: str | None = None
 
 
 def picture_type(head: bytes) -> PictureType | None:

@@ -58,7 +58,7 @@ class PictureStore:
         The picture is paid for, so a failed attempt is repeated while time is left. The first write never replaces an
         object: a late write of an earlier invocation then cannot replace this picture.
         """
-        metadata = _to_metadata(bought, request_hash)
+        metadata = _to_metadata(stored, bought, request_hash)
         condition = {"IfNoneMatch": "*"}
         for attempt in range(1, ATTEMPTS + 1):
             pause = BACKOFF_SECONDS * attempt
@@ -95,8 +95,10 @@ class PictureStore:
             key = object_key(client_id, image_id, picture_type.extension)
             head = self._head(key)
             if head is not None and head["Metadata"].get("request-hash") == request_hash:
-                stored = StoredPicture(key, picture_type.content_type, head["LastModified"].timestamp())
-                return FoundPicture(stored, _from_metadata(head["Metadata"]))
+                metadata, stored_at = head["Metadata"], head["LastModified"].timestamp()
+                credentials = metadata.get("content-credentials")
+                stored = StoredPicture(key, picture_type.content_type, stored_at, credentials)
+                return FoundPicture(stored, _from_metadata(metadata))
         return None
 
     def _put(
@@ -132,11 +134,15 @@ class PictureStore:
             return None
 
 
-def _to_metadata(bought: BoughtPicture, request_hash: str) -> dict[str, str]:
+def _to_metadata(stored: StoredPicture, bought: BoughtPicture, request_hash: str) -> dict[str, str]:
     """Return the metadata of a picture: no prompt, and no URL that opens something. Every holder of a link sees it."""
     metadata = {"request-hash": request_hash, "model": bought.model}
+    if stored.content_credentials:
+        metadata["content-credentials"] = stored.content_credentials
     if bought.openai_request_id:
         metadata["openai-request-id"] = bought.openai_request_id
+    if bought.pricing:
+        metadata["pricing"] = bought.pricing
     for name, count in (bought.usage._asdict() if bought.usage else {}).items():
         metadata[name.replace("_", "-")] = str(count)
     return metadata
@@ -145,4 +151,5 @@ def _to_metadata(bought: BoughtPicture, request_hash: str) -> dict[str, str]:
 def _from_metadata(metadata: Mapping[str, str]) -> BoughtPicture:
     counts = [metadata.get(name.replace("_", "-"), "") for name in Usage._fields]
     usage = Usage(*map(int, counts)) if all(count.isdecimal() for count in counts) else None
-    return BoughtPicture(metadata.get("model", ""), metadata.get("openai-request-id"), usage)
+    model, request_id = metadata.get("model", ""), metadata.get("openai-request-id")
+    return BoughtPicture(model, request_id, usage, pricing=metadata.get("pricing"))
