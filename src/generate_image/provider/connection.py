@@ -79,9 +79,9 @@ def request(
     body: "_Body | bytes | None" = None,
     content_type: str = "application/json",
 ) -> ProviderResponse:
-    """Send a request and return its response. Raises one of ``NO_RESPONSE``, and ProviderResponseError as ``post`` does.
+    """Send a request and return its response. content_type: of the body.
 
-    content_type: of the body.
+    Raises one of ``NO_RESPONSE``, and ProviderResponseError as ``post`` does.
     """
     headers = {"Content-Type": content_type} if body else {}
     with _sent(method, url, credentials, remaining, body=body, headers=headers) as response:
