@@ -28,6 +28,7 @@ from generate_image.log import Log
 from generate_image.money import MicroUsd
 from generate_image.options import for_model
 from generate_image.picture import HEAD_BYTES, StoredPicture, object_key, picture_type
+from generate_image.provenance import content_credentials
 from generate_image.record import Record, Status
 from generate_image.settings import Settings
 
@@ -181,13 +182,13 @@ class Generation:
             self.leases.fail(error, replacing=replacing)
             raise error
         key = object_key(record.client_id, record.image_id, kind.extension)
-        stored = StoredPicture(key, kind.content_type, int(self.deadline.clock()))
+        stored = StoredPicture(key, kind.content_type, int(self.deadline.clock()), content_credentials(content, kind))
         try:
             self.pictures.put(stored, bought, record.request_hash, content)
         except (StorageError, ConfigurationError):
             self.leases.end(replacing)
             raise
-        self.log.picture_stored(key)
+        self.log.picture_stored(stored, bought.model)
         return self.leases.save(record._replace(status=Status.STORED, stored=stored), replacing=replacing)
 
 
@@ -198,7 +199,7 @@ def answer(
 
     passed_through: ``nextModule`` if present, and ``data`` in persistent mode, which the answer repeats with the three
     links. ``usage``, ``cost_usd`` and ``openai_request_id`` are absent if they are not known, ``options`` if none were
-    given.
+    given, ``content_credentials`` for a picture of version 1.
     """
     bought, stored = record.require_bought(), record.require_stored()
     links = {
@@ -214,6 +215,7 @@ def answer(
         "bucket": bucket,
         "key": stored.key,
         "content_type": stored.content_type,
+        "content_credentials": stored.content_credentials,
         "url_expires_at": link.expires_at,
         "usage": bought.usage._asdict() if bought.usage else None,
         "cost_usd": bought.cost_usd,

@@ -8,7 +8,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 from generate_image.errors import GenerateImageError
-from generate_image.picture import BoughtPicture
+from generate_image.picture import BoughtPicture, StoredPicture
 
 NAMESPACE = "GenerateImage"
 FEW_DAYS_LEFT = 30
@@ -48,9 +48,12 @@ class Log:
             with_unit.append(("CostUsd", MetricUnit.NoUnit, picture.cost_usd))
         self._count(*with_unit, model=picture.model)
 
-    def picture_stored(self, key: str) -> None:
-        """Log the S3 key of a picture."""
-        self._logger.info("picture stored", key=key)
+    def picture_stored(self, stored: StoredPicture, model: str) -> None:
+        """Log the S3 key of a picture, and count 1 or 0 for its content credentials, by model."""
+        self._logger.info("picture stored", key=stored.key, content_credentials=stored.content_credentials)
+        if stored.content_credentials:
+            is_present = stored.content_credentials == "present"
+            self._count(("ContentCredentials", MetricUnit.Count, float(is_present)), model=model)
 
     def picture_replayed(self, picture: BoughtPicture, key: str) -> None:
         """Log and count an answer from a record, for which nothing was bought."""

@@ -150,4 +150,5 @@ def _bought_from_json(picture: Mapping[str, Any]) -> BoughtPicture | None:
 
 
 def _stored_from_json(picture: Mapping[str, Any]) -> StoredPicture | None:
-    return StoredPicture(*(picture[name] for name in StoredPicture._fields)) if "key" in picture else None
+    known = {name: picture[name] for name in StoredPicture._fields if name in picture}
+    return StoredPicture(**known) if "key" in picture else None

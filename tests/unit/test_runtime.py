@@ -19,6 +19,7 @@ from generate_image.functions._runtime import (
     with_boundary,
 )
 from generate_image.log import Log
+from generate_image.picture import StoredPicture
 from generate_image.settings import Settings
 from local.lambda_context import LocalContext
 from tests.memory_s3 import Clock
@@ -83,7 +84,7 @@ def test_invocation_starts_without_the_keys_of_the_last() -> None:
     log.start_invocation("first")
     log.bind(client_id="1", image_id="image of the first")
     log.start_invocation("second")
-    log.picture_stored("key")
+    log.picture_stored(StoredPicture("key", "image/png", 0), "gpt-image-2")
     assert "image of the first" not in log_stream.getvalue()
 
 
