@@ -11,7 +11,7 @@ from generate_image.lease import Free, refuse_reused_key
 from generate_image.settings import WhenOutcomeUnknown
 
 FIRST_PAUSE_SECONDS = 0.3
-LONGEST_PAUSE_SECONDS = 1.0
+LONGEST_PAUSE_SECONDS = 0.5
 PAUSE_GROWTH = 1.3
 FIRST_DESCRIBE_SECONDS = 1.0
 DESCRIBE_SECONDS = 5.0
