@@ -4,7 +4,7 @@ The price bound of a picture is reserved before its lease is acquired. Only the 
 the reservation. A reservation that a crash left behind is resolved from its record.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,8 +16,8 @@ from generate_image.errors import BudgetExceededError, ConfigurationError, Gener
 from generate_image.lease import Bought, Failed, FindStored, Free, InProgress, Stored, state_of
 from generate_image.log import Log
 from generate_image.money import NOTHING, MicroUsd, to_usd
-from generate_image.picture import DAY_SECONDS, BoughtPicture
-from generate_image.provider.models import cost_of, largest_cost_of, refusal
+from generate_image.picture import BATCH, DAY_SECONDS, BoughtPicture
+from generate_image.provider.models import cost_of, discounted, largest_cost_of, refusal
 from generate_image.record import Record, Status
 from generate_image.settings import Settings
 
@@ -91,20 +91,74 @@ class Budget:
 
     def resolve_stale(self, client_id: str, month: str) -> bool:
         """Resolve old reservations from their records. Return whether there were any."""
-        oldest = self._deadline.clock() - LONGEST_INVOCATION_SECONDS
+        now = self._deadline.clock()
         ledger = self._ledgers.read(client_id, month) or Ledger()
-        stale = [image_id for image_id, reservation in ledger.open.items() if reservation.reserved_at < oldest]
+        stale = [image_id for image_id, reservation in ledger.open.items() if _is_stale(reservation, now)]
 
         def resolve(ledger: Ledger) -> Ledger:
             for image_id in stale[:RESOLVED_AT_ONCE]:
                 reservation = ledger.open.get(image_id)
-                if reservation is not None and reservation.reserved_at < oldest:
+                if reservation is not None and _is_stale(reservation, now):
                     ledger = self._resolved(ledger, client_id, image_id)
             return ledger
 
         if stale:
             self._ledgers.change(client_id, month, resolve)
         return bool(stale)
+
+    def reserve_all(self, news: Sequence[Record], limit: MicroUsd) -> dict[str, BudgetExceededError]:
+        """Reserve the price bounds of a client's batch in one write. Return the errors of the records without room.
+
+        The errors are by image id. A repetition by the same holder keeps its reservations. Raises ConfigurationError if
+        no price bound is known, and StorageError.
+        """
+        now, client_id = self._deadline.clock(), news[0].client_id
+        wanted = {
+            new.image_id: Reservation(discounted(self._bound(new), BATCH), now, new.holder, new.lease_until)
+            for new in news
+        }
+        refused: dict[str, BudgetExceededError] = {}
+
+        def add(ledger: Ledger) -> Ledger:
+            refused.clear()
+            for image_id, reservation in wanted.items():
+                earlier = ledger.open.get(image_id)
+                if earlier is not None and earlier.holder != reservation.holder:
+                    ledger = self._resolved(ledger, client_id, image_id)
+                if image_id in ledger.open:
+                    continue
+                changed = ledger._replace(limit=limit).with_reservation(image_id, reservation)
+                if changed.settled + changed.reserved > limit:
+                    amounts = in_usd(ledger._replace(limit=limit), now)
+                    refused[image_id] = BudgetExceededError.of_client(client_id, amounts, to_usd(reservation.amount))
+                else:
+                    ledger = changed
+            return ledger
+
+        month = month_of(now)
+        self._ledgers.change(client_id, month, add)
+        if refused and self.resolve_stale(client_id, month):
+            self._ledgers.change(client_id, month, add)
+        return refused
+
+    def settle_all(self, client_id: str, holder: str, costs: Mapping[str, MicroUsd | None]) -> None:
+        """Settle the reservations of a batch in one write for each month. costs: by image id; None: in full.
+
+        A reservation of another holder stays. Raises StorageError and ConfigurationError; then call it again.
+        """
+
+        def close(ledger: Ledger) -> Ledger:
+            for image_id, cost in costs.items():
+                reservation = ledger.open.get(image_id)
+                if reservation is None or reservation.holder != holder:
+                    continue
+                if cost is not None and cost > reservation.amount:
+                    self._log.settled_above_reservation(image_id, to_usd(cost), to_usd(reservation.amount))
+                ledger = ledger.settle(image_id, reservation.amount if cost is None else cost)
+            return ledger
+
+        for month in _this_and_last(self._deadline.clock()):
+            self._ledgers.change(client_id, month, close)
 
     def settle(self, record: Record) -> None:
         """Replace the reservation of a bought picture by its cost. A failure is logged: the record keeps the truth."""
@@ -174,8 +228,13 @@ class Budget:
         return ledger.settle(image_id, reservation.amount)
 
 
+def _is_stale(reservation: Reservation, now: float) -> bool:
+    """Return whether neither an invocation nor a batch can still use a reservation."""
+    return max(reservation.reserved_at + LONGEST_INVOCATION_SECONDS, reservation.until) < now
+
+
 def _cost(bought: BoughtPicture | None) -> MicroUsd | None:
-    return cost_of(bought.model, bought.usage) if bought else None
+    return cost_of(bought.model, bought.usage, bought.pricing) if bought else None
 
 
 def _this_and_last(now: float) -> Iterator[str]:

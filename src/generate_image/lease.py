@@ -1,6 +1,7 @@
 """The lease on a record: at most one invocation buys; the others get the current state of the request."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from generate_image.aws.pictures import PictureStore
@@ -20,6 +21,10 @@ from generate_image.settings import WhenOutcomeUnknown
 CLOCK_SKEW_SECONDS = 5.0
 """The largest difference between two clocks. A lease counts as expired only so long after its end."""
 LONGEST_RETRY_AFTER_SECONDS = 10.0
+LONGEST_LEASE_SECONDS = 900.0
+"""Of an invocation: Lambda's longest timeout. A longer lease is that of a batch."""
+BATCH_RETRY_AFTER_SECONDS = 300.0
+"""Most batches end before their lease, so a retry need not wait for its end."""
 
 
 class Free(NamedTuple):
@@ -93,7 +98,8 @@ def find_stored_with(pictures: PictureStore) -> FindStored:
         found = pictures.find(record.client_id, record.image_id, record.request_hash)
         if found is None:
             return None
-        facts = found.bought._replace(cost_usd=cost_usd(found.bought.model, found.bought.usage))
+        cost = cost_usd(found.bought.model, found.bought.usage, found.bought.pricing)
+        facts = found.bought._replace(cost_usd=cost)
         return record._replace(status=Status.STORED, bought=record.bought or facts, stored=found.stored, error=None)
 
     return find_stored
@@ -115,7 +121,23 @@ def _outcome_unknown() -> OutcomeUnknownError:
     )
 
 
-def _in_progress(seconds: float) -> RequestInProgressError:
+def is_held_by(record: Record, new: Record) -> bool:
+    """Return whether ``new`` continues this record: the same holder, and no outcome yet.
+
+    A holder knows the outcome of its own purchase, also after its lease has expired.
+    """
+    is_open = record.status is Status.STARTED or isinstance(record.error, OutcomeUnknownError)
+    return is_open and (record.holder, record.request_hash) == (new.holder, new.request_hash)
+
+
+def _in_progress(seconds: float, until: float = 0.0) -> RequestInProgressError:
+    """seconds: that the lease has left. until: its end, in seconds since the epoch."""
+    if seconds > LONGEST_LEASE_SECONDS + CLOCK_SKEW_SECONDS:
+        end = datetime.fromtimestamp(until, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return RequestInProgressError(
+            f"A batch is buying this picture and ends by {end}. Retry with the same idempotency key.",
+            retry_after=BATCH_RETRY_AFTER_SECONDS,
+        )
     return RequestInProgressError(
         "Another invocation is buying this picture. Retry with the same idempotency key.",
         retry_after=max(1.0, min(seconds, LONGEST_RETRY_AFTER_SECONDS)),
@@ -156,6 +178,8 @@ class Leases:
                 return self._records.write(wanted, replacing=replacing)
             except RecordChangedError as changed:
                 replacing = changed.current
+            if replacing is not None and is_held_by(replacing, new):
+                continue
             stored = self._stored_or_free(replacing, new.request_hash)
             if stored is not None:
                 return stored
@@ -166,6 +190,8 @@ class Leases:
         Raises the errors of ``acquire``.
         """
         record = self._records.read(new.client_id, new.image_id)
+        if record is not None and is_held_by(record, new):
+            return None
         stored = self._stored_or_free(record, new.request_hash)
         is_bought = record is not None and record.status is Status.GENERATED
         return stored or (record if is_bought else None)
@@ -214,7 +240,7 @@ class Leases:
             case Failed(_, error):
                 raise error
             case InProgress():
-                raise _in_progress(record.lease_until - now)
+                raise _in_progress(record.lease_until - now, record.lease_until)
             case Unknown(_, error) if self._when_outcome_unknown == "fail":
                 if record.status is not Status.FAILED:
                     self.fail(error, replacing=record)

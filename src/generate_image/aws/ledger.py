@@ -23,11 +23,15 @@ CONFLICT = frozenset({"409", "412", "PreconditionFailed", "ConditionalRequestCon
 
 
 class Reservation(NamedTuple):
-    """Money that is set aside for one picture. reserved_at: seconds since the epoch. holder: the invocation's id."""
+    """Money that is set aside for one picture. holder: the id of the invocation or of the batch's shard.
+
+    reserved_at: seconds since the epoch. until: a batch ends by then; 0 for an invocation.
+    """
 
     amount: MicroUsd
     reserved_at: float
     holder: str
+    until: float = 0.0
 
 
 class Ledger(NamedTuple):
