@@ -28,6 +28,7 @@ SIGNED = {
 }
 JWT = {"JwtIssuer": "https://issuer.example", "JwtAudience": "flows", "JwtClientClaim": "client"}
 OTHER_VALUES = {
+    "CALLER_OPTIONS": "none",
     "CREDENTIALS_PREFIX": "flows/images",
     "DOWNLOAD_HOSTS": ".blob.core.windows.net,pictures.example",
     "DOWNLOAD_URL_SECONDS": "60",
