@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from generate_image.errors import ERRORS_BY_CODE, ImageNotFoundError
+from generate_image.errors import ERRORS_BY_CODE, GenerateImageError, ImageNotFoundError
 from generate_image.event import CONFIG_FIELDS, PROMPT_FIELDS, TOP_FIELDS
 from local.tables import TABLES, replaced
 
 ROOT = Path(__file__).parents[2]
+LISTED: list[type[GenerateImageError]] = [*ERRORS_BY_CODE.values(), ImageNotFoundError]
 README = (ROOT / "README.md").read_text("utf-8")
 
 
@@ -23,7 +24,7 @@ def test_errors_are_those_of_the_code() -> None:
     rows = re.findall(r"^\| `(\w+Error)` \| (\d+) \| (yes|no) \|", README, re.MULTILINE)
 
     assert {(code, int(status), retry == "yes") for code, status, retry in rows} == {
-        (error.__name__, error.status, error.retryable) for error in (*ERRORS_BY_CODE.values(), ImageNotFoundError)
+        (error.__name__, error.status, error.retryable) for error in LISTED
     }
 
 
