@@ -34,7 +34,7 @@ LOCKS = requirements/runtime-client requirements/local requirements/test require
 help: ## List the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F '|' '{printf "make %-14s %s\n", $$1, $$2}'
 
-run: .venv/.run ## Make one picture: EVENT=events/other.json, PROMPT="another prompt"; OPENAI_API_KEY=… buys it from OpenAI
+run: .venv/.run ## Make one picture: EVENT=events/other.json, PROMPT="another prompt", BUDGET_USD=0.10; OPENAI_API_KEY=… buys it from OpenAI
 	@PYTHONPATH=src exec $(PYTHON) -m local.run "$$EVENT"
 
 batch: .venv/.run ## Make a list of pictures with the batch state machine: FILE=list.csv, .json or .jsonl

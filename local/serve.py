@@ -17,6 +17,7 @@ def main(environ: Mapping[str, str]) -> int:
     """Serve on ``PORT`` (0: a free one) until Ctrl-C, and return the exit status.
 
     ``LATENCY``: seconds that the stand-in takes. ``CORS_ORIGINS``: the parameter CorsOrigins of the stack.
+    ``BUDGET_USD``: each client's monthly budget.
     """
     port, latency = port_of(environ, default=8080), _latency(environ)
     origins = [origin.strip() for origin in environ.get("CORS_ORIGINS", "").split(",") if origin.strip()]
@@ -35,7 +36,7 @@ def main(environ: Mapping[str, str]) -> int:
         )
         with api as gateway:
             try:
-                with web_server(gateway, port, report) as url:
+                with web_server(gateway, port, report, has_budget=bool(environ.get("BUDGET_USD"))) as url:
                     report(f"{url}/: the page. {url}/docs: the API. The functions' log: {local.out / LOG}.")
                     report("A prompt that contains [moderation_blocked] fails so; docs/api.md lists more errors.")
                     report(f"Ctrl-C ends it. Records and pictures stay in {local.account_path}.")

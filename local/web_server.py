@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib.resources import files
 from mimetypes import guess_type
 from pathlib import Path
@@ -36,9 +37,14 @@ CONTENT_TYPES = {".yaml": "application/yaml", ".js": "text/javascript"}
 
 
 @contextmanager
-def web_server(gateway: Gateway, port: int = 0, report: Callable[[str], None] = lambda _: None) -> Iterator[str]:
-    """Serve on this machine and give the URL. port: 0 for a free one. report: takes a line about each request."""
-    with serving(_App(gateway, report), port) as server:
+def web_server(
+    gateway: Gateway, port: int = 0, report: Callable[[str], None] = lambda _: None, *, has_budget: bool = False
+) -> Iterator[str]:
+    """Serve on this machine and give the URL.
+
+    port: 0 for a free one. report: takes a line about each request. has_budget: the page shows the client's budget.
+    """
+    with serving(_App(gateway, report, has_budget=has_budget), port) as server:
         yield f"http://127.0.0.1:{server.port}"
 
 
@@ -66,9 +72,10 @@ def _file(name: str, content: bytes) -> Response:
 class _App:
     """The WSGI application."""
 
-    def __init__(self, gateway: Gateway, report: Callable[[str], None]) -> None:
+    def __init__(self, gateway: Gateway, report: Callable[[str], None], *, has_budget: bool) -> None:
         self._gateway = gateway
         self._report = report
+        self._has_budget = has_budget
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         request = Request(environ)
@@ -87,6 +94,8 @@ class _App:
     def _serve(self, request: Request) -> Response:
         start, path = time.monotonic(), request.environ["RAW_URI"].partition("?")[0]
         file = page_file(path) if request.method in ("GET", "HEAD") else None
+        if file is not None and path == "/" and self._has_budget:
+            return replace(file, body=file.body.replace(b"<html ", b"<html data-budget ", 1))
         if file is not None:
             return file
         body = request.stream.read(LONGEST_BODY_BYTES + 1)

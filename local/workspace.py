@@ -10,6 +10,7 @@ from generate_image.functions import generate_image
 from generate_image.settings import Settings
 from local.account import BUCKET, CREDENTIALS_PREFIX, NAMESPACE, Account, LocalSecrets, local_account, secret_name
 from local.account_folder import locked
+from local.estimate import largest_stand_in_price
 from local.functions import ConcurrentFunction, environment
 from local.provider import Provider, provider
 from local.terminal import CommandError
@@ -58,6 +59,8 @@ def workspace(environ: Mapping[str, str], log_name: str, *, latency: float = 0) 
     if environ.get("BUDGET_USD"):
         own["MONTHLY_BUDGET_USD"] = environ["BUDGET_USD"]
     checked = Settings.from_mapping(own)
+    if not environ.get("OPENAI_API_KEY"):
+        own = {"MAX_PICTURE_USD": largest_stand_in_price(checked)} | own
     with (
         locked(out / "account"),
         (out / log_name).open("w", encoding="utf-8", buffering=1) as log,

@@ -17,8 +17,22 @@ export function getCall(client, imageId) {
   return { method: "GET", url: `${imagesUrl(client)}/${encodeURIComponent(imageId)}`, headers: {} };
 }
 
+/** The client's budget of this month, or undefined if it bought nothing under one. */
+export async function budgetOf(client) {
+  try {
+    const response = await fetch(clientUrl(client, "budget"));
+    return response.ok ? await response.json() : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 function imagesUrl(client) {
-  return new URL(`/clients/${encodeURIComponent(client)}/images`, window.location.href).href;
+  return clientUrl(client, "images");
+}
+
+function clientUrl(client, part) {
+  return new URL(`/clients/${encodeURIComponent(client)}/${part}`, window.location.href).href;
 }
 
 /** The curl command of a call, for any POSIX shell. */

@@ -1,6 +1,6 @@
 // The form, its buttons, and the requests under way.
 
-import { follow, getCall, postCall } from "./api.js";
+import { budgetOf, follow, getCall, postCall } from "./api.js";
 import { forget, isSame, keep, keptRequests, onChange } from "./requests.js";
 import * as view from "./view.js";
 
@@ -150,6 +150,13 @@ function end(request, { answer, problem }) {
   else if (problem.code === "ImageNotFoundError") forget(request);
   else if (!problem.unreachable) update(request, { status: problem.code ?? problem.title });
   showRequests();
+  showBudget();
+}
+
+/** Show the money of the client in the form, if the server has budgets. */
+async function showBudget() {
+  if (document.documentElement.dataset.budget === undefined) return;
+  view.showBudget(await budgetOf(at("client").value));
 }
 
 function update(request, changes) {
@@ -228,9 +235,11 @@ at("again").addEventListener("click", () => post(shown.request));
 at("retry").addEventListener("click", () => (shown.posted ? post(shown.request) : get(shown)));
 at("fresh").addEventListener("click", () => get(shown));
 for (const button of document.querySelectorAll("[data-copy]")) button.addEventListener("click", () => copy(button));
+at("client").addEventListener("change", showBudget);
 onChange(showRequests);
 
 renewKey();
+showBudget();
 const [newest] = keptRequests();
 if (newest?.status === "open") resume(newest);
 else showRequests();

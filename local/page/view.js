@@ -106,6 +106,16 @@ export function showProblem(problem) {
   if (!document.activeElement.matches("input, textarea, select")) at("problem").focus();
 }
 
+/** Show a client's budget, or none. */
+export function showBudget(budget) {
+  at("budget").hidden = !budget;
+  if (!budget) return;
+  const usd = (amount) => amount.toFixed(4);
+  at("budget").textContent =
+    `Budget of ${budget.month}: ${usd(budget.settled_usd)} of ${usd(budget.limit_usd)} USD are spent, ` +
+    `${usd(budget.reserved_usd)} reserved, ${usd(budget.remaining_usd)} left.`;
+}
+
 /** Show notes beside fields of the form. notes: {name of a field: text}. Returns whether there is one. */
 export function showFieldProblems(notes) {
   for (const note of document.querySelectorAll(".field .problem")) {

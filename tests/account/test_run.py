@@ -97,10 +97,12 @@ def test_settings_reach_the_function(run: Run) -> None:
 
 
 def test_budget_holds_across_runs(run: Run) -> None:
-    assert run(event_for("Un faro"), BUDGET_USD="0.26").status == 0
+    """The bound of a picture is 0.0527 USD, because the fallback model is the dearest. The picture costs 0.0132 USD."""
+    assert run(event_for("Un faro"), BUDGET_USD="0.06").status == 0
 
-    with pytest.raises(BudgetExceededError):
-        run(event_for("Un gato"), BUDGET_USD="0.26")
+    with pytest.raises(BudgetExceededError, match=r"0\.0132 USD are spent and 0\.0000 USD reserved"):
+        run(event_for("Un gato"), BUDGET_USD="0.06")
+    assert run(event_for("Un gato"), BUDGET_USD="0.07").status == 0
 
 
 def test_key_of_other_settings_is_explained(run: Run) -> None:
