@@ -63,10 +63,13 @@ class AccountFolder:
         """
         oldest = time.time() - retention_days * DAY_SECONDS
         for path in sorted(self._folder.glob("*/cli_*/*")):
-            is_over = path.parts[-3] == "temporal" and path.stat().st_mtime < oldest
-            if is_over or path.suffix == NEW:
+            if path.suffix == NEW:  # the command ended before the file was whole
                 path.unlink()
-            elif path.suffix != HEADERS:
+            elif path.suffix == HEADERS:
+                continue
+            elif path.parts[-3] == "temporal" and path.stat().st_mtime < oldest:
+                _delete(path)
+            else:
                 self._load(path)
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
@@ -93,8 +96,7 @@ class AccountFolder:
     def _write(self, key: str) -> None:
         path, found = self._folder / key, self._object(key)
         if found is None:
-            path.unlink(missing_ok=True)
-            _headers(path).unlink(missing_ok=True)
+            _delete(path)
             return
         path.parent.mkdir(parents=True, exist_ok=True)
         replace(_headers(path), json.dumps(dict(found.metadata)).encode())
@@ -138,6 +140,11 @@ def replace(path: Path, content: bytes) -> None:
     except OSError:
         new.unlink(missing_ok=True)
         raise
+
+
+def _delete(path: Path) -> None:
+    path.unlink(missing_ok=True)
+    _headers(path).unlink(missing_ok=True)
 
 
 def _headers(path: Path) -> Path:

@@ -97,7 +97,16 @@ def test_object_is_deleted_after_its_lifetime(tmp_path: Path) -> None:
     os.utime(tmp_path / PICTURE, (old, old))
     with account_in(tmp_path) as s3:
         assert [item["Key"] for item in s3.list_objects_v2(Bucket=BUCKET)["Contents"]] == [RECORD]
-    assert not (tmp_path / PICTURE).exists()
+    assert {path.name for path in (tmp_path / PICTURE).parent.iterdir()} == {"5f0c.json", "5f0c.json.headers"}
+
+
+def test_write_that_was_cut_off_is_ignored(tmp_path: Path) -> None:
+    """A crash leaves a half-written file, or new headers without their object."""
+    (tmp_path / PICTURE).parent.mkdir(parents=True)
+    for name in (f"{PICTURE}.new", f"{PICTURE}.headers"):
+        (tmp_path / name).write_bytes(b"{")
+    with account_in(tmp_path) as s3:
+        assert s3.list_objects_v2(Bucket=BUCKET)["KeyCount"] == 0
 
 
 def test_deleted_object_leaves_the_folder(tmp_path: Path) -> None:
