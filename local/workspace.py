@@ -18,7 +18,12 @@ from local.terminal import CommandError
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-OWN_RESOURCES = {"IMAGE_BUCKET": BUCKET, "IMAGE_NAMESPACE": NAMESPACE, "CREDENTIALS_PREFIX": CREDENTIALS_PREFIX}
+OWN_SETTINGS = {
+    "API_AUTHORIZATION": "none",
+    "IMAGE_BUCKET": BUCKET,
+    "IMAGE_NAMESPACE": NAMESPACE,
+    "CREDENTIALS_PREFIX": CREDENTIALS_PREFIX,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +60,7 @@ def workspace(environ: Mapping[str, str], log_name: str, *, latency: float = 0) 
     """
     out = out_folder(environ)
     given = {field.name.upper() for field in fields(Settings)} & environ.keys()
-    own = {name: environ[name] for name in given} | OWN_RESOURCES
+    own = {name: environ[name] for name in given} | OWN_SETTINGS
     if environ.get("BUDGET_USD"):
         own["MONTHLY_BUDGET_USD"] = environ["BUDGET_USD"]
     checked = Settings.from_mapping(own)
