@@ -16,8 +16,8 @@ MOST_PARTS = 65_536
 """Parts of a file that are read before the search ends. A picture of 20 MB in PNG chunks of 8 KB has 2,500."""
 CHUNK_HEAD_BYTES = 8
 """The length and the type of a PNG or WebP chunk."""
-SEGMENT_HEAD_BYTES = 30
-"""A JPEG segment's marker, its length and the begin of its content, up to the UUID of a JUMBF box."""
+SEGMENT_HEAD_BYTES = 32
+"""A JPEG segment's marker and length, and its content up to the first bytes of a JUMBF box's UUID."""
 
 
 def content_credentials(content: IO[bytes], kind: PictureType) -> ContentCredentials:
@@ -59,7 +59,7 @@ def _is_in_jpeg(content: IO[bytes]) -> bool:
         if head[1:2] == b"\xff":  # a byte that fills
             position += 1
             continue
-        if head[:2] == b"\xff\xeb" and head[4:6] == b"JP" and head[16:20] == b"jumb" and head[24:] == b"jumdc2":
+        if head[:2] == b"\xff\xeb" and head[4:6] == b"JP" and head[16:20] == b"jumb" and head[24:] == b"jumdc2pa":
             return True
         position += 2 + int.from_bytes(head[2:4], "big")
     return False
