@@ -7,6 +7,8 @@ from typing import IO, Any
 from tqdm import tqdm
 
 TENTHS = 10
+BAR = "{n_fmt} of {total_fmt}{postfix} {bar} {remaining}"
+"""The waits are before the bar: a narrow terminal cuts off the end."""
 WAIT_LINE_SECONDS = 10.0
 """The pause between two lines about the retries that wait."""
 
@@ -37,7 +39,9 @@ class Progress:
             self._bar.close()
 
     def _show_bar(self, done: int, total: int, failed: int, waiting: str) -> None:
-        bar = self._bar = self._bar or tqdm(total=total, file=self._stream, dynamic_ncols=True, unit="picture")
+        if self._bar is None:  # with nrows, because a terminal of 0 rows, as in some tools, would show nothing
+            self._bar = tqdm(total=total, file=self._stream, nrows=24, bar_format=BAR)
+        bar = self._bar
         bar.total, bar.n = total, done
         bar.set_postfix_str("; ".join(filter(None, (f"{failed} failed" if failed else "", waiting))))
 

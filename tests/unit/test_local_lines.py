@@ -80,7 +80,7 @@ def test_progress_on_a_terminal_is_a_bar() -> None:
     progress.show(3, 10, failed=1, waiting="")
     progress.close()
 
-    assert "3/10" in stream.getvalue()
+    assert "3 of 10" in stream.getvalue()
     assert "1 failed" in stream.getvalue()
 
 
