@@ -58,7 +58,7 @@ def image_id(request: ImageRequest, settings: Settings) -> str:
 def request_hash(request: ImageRequest, settings: Settings) -> str:
     """Return the hash of the values that decide the picture. It reveals another request under the same key.
 
-    The stack's GUID is its salt: the hash is also in the picture's metadata, where nobody may test guessed prompts.
+    The stack's GUID is its salt: the hash is also in the picture's metadata, and must not confirm a guessed prompt.
     Without options, the hash is that of version 1.
     """
     decisive: list[Any] = [request.prompt, request.credentials_id, settings.image_models, settings.image_quality]
