@@ -14,8 +14,9 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
+from operator import itemgetter
 from typing import IO, Any
 
 import boto3
@@ -36,7 +37,9 @@ class Caller:
 
     def __init__(self, job: Mapping[str, Any]) -> None:
         session = boto3.Session("local", "local", region_name=REGION)
-        self._clients = Clients({"AWS_ENDPOINT_URL": job["account"]}, session=session)
+        # The account serves one request at a time, so the last of a crowd waits long.
+        environ = {"AWS_ENDPOINT_URL": job["account"]}
+        self._clients = Clients(environ, session=session, read_seconds=job["seconds"])
         _ = self._clients.s3, self._clients.secrets_manager  # made once, before the forks
         self._settings = Settings.from_mapping(job["settings"])
         self._seconds = float(job["seconds"])
@@ -85,6 +88,14 @@ def kill_and_wait(process: int, call: Mapping[str, Any]) -> None:
     os.waitpid(process, 0)
 
 
+def kill_in_time(moments: Sequence[tuple[int, float]]) -> None:
+    """Kill each process after its seconds from now."""
+    start = time.monotonic()
+    for process, moment in sorted(moments, key=itemgetter(1)):
+        time.sleep(max(0.0, start + moment - time.monotonic()))
+        os.kill(process, signal.SIGKILL)
+
+
 def outcome_of(pipe: IO[str]) -> dict[str, Any]:
     """Return the complete output of a process. A killed process may leave a part, which counts as none."""
     with pipe:
@@ -104,9 +115,10 @@ def main() -> None:
         start, starter = os.pipe()
         begun = [(*caller.begin(call, start), call) for call in job["calls"]]
         os.write(starter, b"!" * len(begun))
-        for process, pipe, call in begun:
-            outcomes.append(outcome_of(pipe))
-            kill_and_wait(process, call)
+        kill_in_time([(process, call["kill_after"]) for process, _, call in begun if call["kill_after"] is not None])
+        outcomes = [outcome_of(pipe) for _, pipe, _ in begun]
+        for process, *_ in begun:
+            os.waitpid(process, 0)
     else:
         for call in job["calls"]:
             process, pipe = caller.begin(call)

@@ -1,51 +1,21 @@
 """Processes that are killed at any moment, or fifty at once, against real servers. The stand-in counts its bills."""
 
-import json
-import logging
-import os
 import random
-import subprocess
-import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
-from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
-from werkzeug.serving import make_server
 
-from generate_image.lease import CLOCK_SKEW_SECONDS
 from local.account import Account
 from local.openai_stand_in import StandIn
 from tests.module import Module
+from tests.proof.outcomes import LATER, end_of, outcomes_of
 
-ROOT = Path(__file__).parents[2]
 MODELS = {"base64": "gpt-image-2.6-flare", "url": "dall-e-3"}
-INVOCATION_SECONDS = 8.0
-LATER = INVOCATION_SECONDS + CLOCK_SKEW_SECONDS + 1
 KILLS = 30
 LIFE_SECONDS = 0.6
 """Somewhat more than a request takes here, of which the picture takes 0.2."""
 CALLERS = 50
-
-
-@pytest.fixture
-def atomic_account(account: Account) -> Iterator[Account]:
-    """The account behind a server that serves one request at a time.
-
-    S3 decides conditional writes one after the other. moto's threads check first and write later.
-    """
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = make_server("127.0.0.1", 0, DomainDispatcherApplication(create_backend_app), threaded=False)
-    thread = Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield replace(account, endpoint=f"http://127.0.0.1:{server.server_port}")
-    server.shutdown()
-    thread.join()
-    server.server_close()
 
 
 @pytest.fixture(params=MODELS)
@@ -55,37 +25,6 @@ def module(request: pytest.FixtureRequest, atomic_account: Account, stand_in: St
     stand_in.latency = 0.2
     atomic_account.create_secret({"apiKey": stand_in.api_key})
     return Module(atomic_account, stand_in, IMAGE_MODELS=MODELS[request.param])
-
-
-def outcomes_of(
-    module: Module, calls: Sequence[Mapping[str, Any]], *, together: bool, seconds: float = INVOCATION_SECONDS
-) -> list[dict[str, Any]]:
-    """Make each call in its own process and return the outcomes."""
-    job = {
-        "account": module.account.endpoint,
-        "settings": module.environ,
-        "together": together,
-        "seconds": seconds,
-        "calls": [{"kill_after": None, "later": 0, **call} for call in calls],
-    }
-    outcomes: list[dict[str, Any]] = json.loads(
-        subprocess.run(
-            [sys.executable, "-m", "tests.proof.processes"],
-            cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"},
-            input=json.dumps(job),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            check=True,
-        ).stdout
-    )
-    return outcomes
-
-
-def end_of(outcome: Mapping[str, Any]) -> str:
-    """Return "picture", an error's class, or "nothing"."""
-    return "picture" if "answer" in outcome else outcome.get("error", "nothing")
 
 
 @pytest.mark.parametrize("kills", [3, pytest.param(KILLS, marks=pytest.mark.slow)])
