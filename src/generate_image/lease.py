@@ -109,8 +109,8 @@ def refuse_reused_key(known_hash: str, request_hash: str) -> None:
     """Raise IdempotencyKeyReusedError if the key already belongs to another request."""
     if known_hash != request_hash:
         raise IdempotencyKeyReusedError(
-            "This idempotency key belongs to another request: its prompt, credential, models or quality differ. Use a "
-            "new key for a new picture."
+            "This idempotency key belongs to another request: its prompt, credential, options, models or quality "
+            "differ. Use a new key for a new picture."
         )
 
 

@@ -106,6 +106,36 @@ def test_csv_row_is_data_and_blank_cell_is_absent() -> None:
     ]
 
 
+def test_option_columns_are_options() -> None:
+    content = (
+        "prompt_image,quality,size,output_format,output_compression,background,moderation\n"
+        "A quay,high,1536x1024,webp,80,transparent,low\n"
+        "A pier,low,, ,,,\n"
+        "A ferry,,,,,,\n"
+        "A buoy,best,,webp,80%,,\n"
+    )
+    first, second, third, invalid = events_of("lists/spring.csv", content)
+    assert first["config"]["options"] == {
+        "quality": "high",
+        "size": "1536x1024",
+        "output_format": "webp",
+        "output_compression": 80,
+        "background": "transparent",
+        "moderation": "low",
+    }
+    assert second["config"]["options"] == {"quality": "low"}
+    assert "options" not in third["config"]
+    assert "config.options.quality" in invalid[INVALID_LIST_ITEM]
+    assert "config.options.output_compression" in invalid[INVALID_LIST_ITEM]
+
+
+@pytest.mark.parametrize("key", JSON_KEYS)
+def test_wrong_option_of_an_item_is_named(key: str) -> None:
+    items: list[object] = [{"id": "a", "config": {"prompt": "A quay", "options": {"siez": "1024x1024"}}}]
+    [invalid] = events_of(key, as_list(key, items))
+    assert "config.options.siez: unknown; did you mean size?" in invalid[INVALID_LIST_ITEM]
+
+
 def test_prepared_event_is_accepted_by_the_module() -> None:
     [line] = lines_of("lists/spring.csv", "prompt_image\nUn faro\n")
 

@@ -14,13 +14,14 @@ from typing import BinaryIO, NamedTuple
 from generate_image.errors import InvalidRequestError
 from generate_image.event import misspelt
 from generate_image.lists.json_array import NOT_UTF_8, BrokenArrayError, JsonArray
+from generate_image.options import OPTIONS
 
 LARGEST_ITEM = 4 * 1024 * 1024
 """Bytes of a line, characters of a JSON element or CSV cell. It bounds the memory; the real limit is lower."""
 EVENT_COLUMNS = ("id", "client_id", "credentials_id", "nextModule")
-"""CSV columns that are fields of the event. All columns, these included, are the event's ``data``."""
+"""CSV columns that are fields of the event, as are those of the options. All columns are the event's ``data`` too."""
 PROMPT_COLUMNS = ("prompt_image", "prompt")
-COLUMNS = (*EVENT_COLUMNS, *PROMPT_COLUMNS)
+COLUMNS = (*EVENT_COLUMNS, *PROMPT_COLUMNS, *OPTIONS)
 
 
 class Item(NamedTuple):
@@ -142,8 +143,17 @@ def _check_header(header: Sequence[str]) -> None:
 def _item_of_row(row: Mapping[str, str]) -> dict[str, object]:
     """Return a row as an item; a blank cell counts as absent."""
     given: dict[str, object] = {name: row[name] for name in EVENT_COLUMNS if row.get(name)}
-    config = {"credentials_id": given.pop("credentials_id")} if "credentials_id" in given else {}
+    config: dict[str, object] = {"credentials_id": given.pop("credentials_id")} if "credentials_id" in given else {}
+    options = {name: _option(name, row[name].strip()) for name in OPTIONS if row.get(name, "").strip()}
+    if options:
+        config["options"] = options
     return {**given, "config": config, "data": row}
+
+
+def _option(name: str, cell: str) -> str | int:
+    """Return the value of an option. A cell that is no number stays text, which the event's check refuses."""
+    is_number = name == "output_compression" and re.fullmatch(r"[0-9]{1,9}", cell)
+    return int(cell) if is_number else cell
 
 
 def _lines(content: BinaryIO) -> Iterator[str]:
