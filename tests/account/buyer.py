@@ -6,6 +6,7 @@ from uuid import UUID
 
 from generate_image.credentials import Credentials
 from generate_image.deadline import Deadline
+from generate_image.options import NO_OPTIONS, Options
 from generate_image.provider.images_api import ImagesApi, Purchase
 from generate_image.settings import Settings
 from tests.account.provider_server import Clock
@@ -48,8 +49,10 @@ class Buyer:
             shortest_purchase_seconds=6,
         )
 
-    def buy(self, credentials: Credentials = KEY, prompt: str = "a lighthouse") -> Purchase:
-        return self._api.buy(prompt, credentials)
+    def buy(
+        self, credentials: Credentials = KEY, prompt: str = "a lighthouse", options: Options = NO_OPTIONS
+    ) -> Purchase:
+        return self._api.buy(prompt, credentials, options)
 
     def _sleep(self, seconds: float) -> None:
         self.waits.append(seconds)
