@@ -39,11 +39,14 @@ EVERY_OPTION = {
     "CloudfrontPrivateKeySecret": "2026-11",
     "CorsOrigins": "https://flows.example.com,http://localhost:3000",
     "Delivery": "cloudfront-signed",
+    "EventBridgeNotifications": "true",
     "JwtAudience": "generate-image,flows",
     "JwtIssuer": "https://issuer.example.com/pool",
     "KmsKeyArn": f"arn:aws:kms:{REGION}:{ACCOUNT}:key/0f5c8a1e-3b1d-11ef-9a52-0a1b2c3d4e5f",
     "ModelWatchCredential": "shared/credencial-openai",
     "ReservedConcurrency": "100",
+    "WebhookSecret": "2026-11",
+    "WebhookUrl": "https://flows.example.com/pictures",
 }
 ARNS = {
     "AWS::CloudFront::Function": f"arn:aws:cloudfront::{ACCOUNT}:function/{{name}}",
@@ -51,9 +54,12 @@ ARNS = {
     "AWS::IAM::ManagedPolicy": f"arn:aws:iam::{ACCOUNT}:policy/{{name}}",
     "AWS::IAM::Role": f"arn:aws:iam::{ACCOUNT}:role/{{name}}",
     "AWS::Lambda::Function": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{{name}}",
+    "AWS::Events::ApiDestination": f"arn:aws:events:{REGION}:{ACCOUNT}:api-destination/{{name}}/0f5c8a1e",
+    "AWS::Events::Connection": f"arn:aws:events:{REGION}:{ACCOUNT}:connection/{{name}}/0f5c8a1e",
     "AWS::Events::Rule": f"arn:aws:events:{REGION}:{ACCOUNT}:rule/{{name}}",
     "AWS::Logs::LogGroup": f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{{name}}:*",
     "AWS::S3::Bucket": "arn:aws:s3:::{name}",
+    "AWS::SQS::Queue": f"arn:aws:sqs:{REGION}:{ACCOUNT}:{{name}}",
     "AWS::StepFunctions::StateMachine": f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:{{name}}",
 }
 REFERRED_BY_ARN = {"AWS::IAM::ManagedPolicy", "AWS::StepFunctions::StateMachine"}
@@ -90,7 +96,8 @@ class Stack:
         managed = {ARNS["AWS::IAM::ManagedPolicy"].format(name=name.lower()): name for name in self.resources}
         properties = self.properties(role)
         documents = [policy["PolicyDocument"] for policy in properties["Policies"]]
-        documents += [self.properties(managed[arn])["PolicyDocument"] for arn in properties["ManagedPolicyArns"]]
+        shared = properties.get("ManagedPolicyArns", [])
+        documents += [self.properties(managed[arn])["PolicyDocument"] for arn in shared]
         return {statement["Sid"]: statement for document in documents for statement in document["Statement"]}
 
 
@@ -246,7 +253,7 @@ class _Resolver:
     def _attribute(self, logical_id: str, attribute: str) -> str:
         if attribute.lower().endswith("arn"):
             return self._arn(logical_id)
-        if attribute == "Name":
+        if attribute in {"Name", "QueueName"}:
             return self._physical_name(logical_id)
         return f"{attribute}-of-{self._physical_name(logical_id)}.example".lower()
 

@@ -49,6 +49,7 @@ FORBIDDEN_TO_ALL = [
     _secret("generate-images/shared/credencial-openai"),
     _secret("generate-image/another/credencial-openai"),
     _secret("generate-image/cloudfront/another"),
+    _secret("generate-image/webhook/2026-11"),
     _secret("generate-image/cloudfront/2026-11-2"),
     Request("secretsmanager:PutSecretValue", f"{SECRETS}generate-image/shared/credencial-openai-AbCdEf"),
     Request("secretsmanager:DeleteSecret", f"{SECRETS}generate-image/shared/credencial-openai-AbCdEf"),
@@ -66,6 +67,7 @@ FORBIDDEN_TO_ALL = [
     Request("lambda:InvokeFunction", f"{FUNCTIONS}another"),
     Request("lambda:UpdateFunctionCode", f"{FUNCTIONS}generateimagefunction"),
     Request("states:StartExecution", f"{MACHINES}another"),
+    Request("events:UpdateConnection", f"arn:aws:events:{REGION}:{ACCOUNT}:connection/webhookconnection"),
     Request("iam:PassRole", f"arn:aws:iam::{ACCOUNT}:role/generateimagerole"),
     Request("sts:AssumeRole", f"arn:aws:iam::{ACCOUNT}:role/another"),
 ]
@@ -95,7 +97,15 @@ READ_RESULTS = Request("s3:GetObject", f"{BUCKET}/results/spring/manifest.json")
 WRITE_RESULTS = Request("s3:PutObject", f"{BUCKET}/results/spring/manifest.json")
 ENCRYPT = kms_request("kms:GenerateDataKey", KEY, "s3")
 INVOKE = Request("lambda:InvokeFunction", f"{FUNCTIONS}generateimagefunction")
+DESTINATIONS = f"arn:aws:events:{REGION}:{ACCOUNT}:api-destination/"
 FORBIDDEN_TO_MACHINES = [*PICTURES_AND_LEDGERS, READ_LIST, SHARED_SECRET, SIGNING_KEY, _list("results/")]
+FORBIDDEN_TO_RULES = [
+    *FORBIDDEN_TO_MACHINES,
+    INVOKE,
+    Request("events:InvokeApiDestination", f"{DESTINATIONS}another/0f5c8a1e"),
+    Request("events:PutEvents", f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/default"),
+    Request("sqs:ReceiveMessage", f"arn:aws:sqs:{REGION}:{ACCOUNT}:undeliveredqueue"),
+]
 
 
 def log_and_traces_are_written(world: World) -> None:

@@ -83,6 +83,6 @@ def _holds(operator: str, wanted: list[str], actual: str | None) -> bool:
     """Return whether a condition holds. It does not hold for a key that the request does not have."""
     if operator == "StringEquals":
         return actual in wanted
-    if operator in {"StringLike", "ArnLike"}:
+    if operator in {"StringLike", "ArnLike", "ArnEquals"}:
         return actual is not None and any(matches(pattern, actual) for pattern in wanted)
     raise NotImplementedError(operator)

@@ -8,14 +8,22 @@ from botocore.exceptions import ClientError
 
 from generate_image.errors import GenerateImageError
 from local.account import Account
-from local.expand_template import ACCOUNT, EVERY_OPTION, deploy, parse_template
+from local.expand_template import ACCOUNT, EVERY_OPTION, REGION, deploy, parse_template
 from local.openai_stand_in import StandIn
 from tests.proof.rights.calls import kms_request
-from tests.proof.rights.functions import FORBIDDEN_BY_DEFAULT, FORBIDDEN_TO_ALL, FORBIDDEN_TO_MACHINES, PROGRAMS
+from tests.proof.rights.functions import (
+    FORBIDDEN_BY_DEFAULT,
+    FORBIDDEN_TO_ALL,
+    FORBIDDEN_TO_MACHINES,
+    FORBIDDEN_TO_RULES,
+    PROGRAMS,
+)
 from tests.proof.rights.iam import Grant, Request, Statement, actions_of, allows, limits_of, listed
+from tests.proof.rights.rules import requests_of_rule
 from tests.proof.rights.state_machines import LOGGING, TRACING, requests_of_machine
 from tests.proof.rights.world import (
     FUNCTION,
+    RULE,
     STACKS,
     STATE_MACHINE,
     Path,
@@ -29,6 +37,8 @@ from tests.proof.rights.world import (
 ROLE = "AWS::IAM::Role"
 FUNCTIONS = subjects(FUNCTION)
 MACHINES = subjects(STATE_MACHINE)
+RULES = [rule for rule in subjects(RULE) if "RoleArn" in rule.properties["Targets"][0]]
+SUBJECTS = FUNCTIONS + MACHINES + RULES
 
 
 def name_of(value: object) -> str | None:
@@ -56,6 +66,10 @@ def denied(statements: list[Statement], requests: list[Request]) -> list[Request
     return [request for request in requests if not allows(statements, request)]
 
 
+def requests_of(subject: Subject) -> list[Request]:
+    return requests_of_machine(subject) if subject in MACHINES else requests_of_rule(subject)
+
+
 def fails(path: Path, world: World) -> bool:
     try:
         path(world)
@@ -71,8 +85,8 @@ def rights(running_account: Account, running_stand_in: StandIn) -> Iterator[Righ
 
 
 @pytest.mark.parametrize("name", STACKS)
-def test_each_role_belongs_to_one_function_or_machine(name: str) -> None:
-    roles = [subject.role for subject in FUNCTIONS + MACHINES if subject.stack_name == name]
+def test_each_role_belongs_to_one_subject(name: str) -> None:
+    roles = [subject.role for subject in SUBJECTS if subject.stack_name == name]
 
     assert sorted(roles) == sorted(STACKS[name].of_type(ROLE))
 
@@ -84,13 +98,14 @@ def test_only_the_proved_policies_exist(name: str) -> None:
         assert policy.keys() == {"PolicyDocument"}  # no Roles, Users or Groups
 
 
-@pytest.mark.parametrize("subject", FUNCTIONS + MACHINES, ids=name_of)
+@pytest.mark.parametrize("subject", SUBJECTS, ids=name_of)
 def test_role_trusts_only_its_service(subject: Subject) -> None:
     [trust] = subject.stack.properties(subject.role)["AssumeRolePolicyDocument"]["Statement"]
 
     assert (trust["Effect"], trust["Action"]) == ("Allow", "sts:AssumeRole")
-    if subject in MACHINES:
-        assert trust["Principal"] == {"Service": "states.amazonaws.com"}
+    if subject in MACHINES + RULES:
+        service = "states.amazonaws.com" if subject in MACHINES else "events.amazonaws.com"
+        assert trust["Principal"] == {"Service": service}
         assert trust["Condition"] == {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
     else:
         assert trust["Principal"] == {"Service": "lambda.amazonaws.com"}
@@ -128,12 +143,12 @@ def test_path_fails_without_the_action(
 def test_each_resource_and_condition_is_needed(rights: RightsAccount) -> None:
     """A managed policy needs one role, of those that have it, for each of its values."""
     spare: dict[str, set[str]] = {}
-    for subject in FUNCTIONS + MACHINES:
+    for subject in SUBJECTS:
         if subject.stack_name != "every option":
             continue
         statements = subject.statements()
-        if subject in MACHINES:
-            needed = requests_of_machine(subject)
+        if subject not in FUNCTIONS:
+            needed = requests_of(subject)
         else:
             paths = PROGRAMS[subject.logical_id].paths
             needed = [request for path in paths for request in rights.needed(subject, path)]
@@ -149,10 +164,10 @@ def test_each_resource_and_condition_is_needed(rights: RightsAccount) -> None:
     assert {policy: values for policy, values in spare.items() if values} == {}
 
 
-@pytest.mark.parametrize("machine", MACHINES, ids=name_of)
-def test_machine_has_exactly_the_needed_rights(machine: Subject) -> None:
-    statements = machine.statements()
-    needed = requests_of_machine(machine)
+@pytest.mark.parametrize("subject", MACHINES + RULES, ids=name_of)
+def test_machine_and_rule_have_exactly_their_rights(subject: Subject) -> None:
+    statements = subject.statements()
+    needed = requests_of(subject)
 
     assert denied(statements, needed) == []
     for statement in statements:
@@ -160,17 +175,33 @@ def test_machine_has_exactly_the_needed_rights(machine: Subject) -> None:
             assert denied(without(statements, statement, grant), needed), f"{grant.value} is spare"
 
 
-@pytest.mark.parametrize("subject", FUNCTIONS + MACHINES, ids=name_of)
+@pytest.mark.parametrize("subject", SUBJECTS, ids=name_of)
 def test_all_other_requests_are_denied(subject: Subject) -> None:
     forbidden = list(FORBIDDEN_TO_ALL)
     if subject.stack_name == "defaults":
         forbidden += FORBIDDEN_BY_DEFAULT
-    forbidden += FORBIDDEN_TO_MACHINES if subject in MACHINES else PROGRAMS[subject.logical_id].forbidden
+    if subject in FUNCTIONS:
+        forbidden += PROGRAMS[subject.logical_id].forbidden
+    else:
+        forbidden += FORBIDDEN_TO_MACHINES if subject in MACHINES else FORBIDDEN_TO_RULES
 
     assert [request for request in forbidden if allows(subject.statements(), request)] == []
 
 
-@pytest.mark.parametrize("subject", FUNCTIONS + MACHINES, ids=name_of)
+@pytest.mark.parametrize("rule", RULES, ids=name_of)
+def test_only_its_rule_writes_to_the_queue(rule: Subject) -> None:
+    [policy] = rule.stack.of_type("AWS::SQS::QueuePolicy").values()
+    allowing = [dict(each) for each in policy["PolicyDocument"]["Statement"] if each["Effect"] == "Allow"]
+    assert [each.pop("Principal") for each in allowing] == [{"Service": "events.amazonaws.com"}]
+    queue = rule.properties["Targets"][0]["DeadLetterConfig"]["Arn"]
+    source = f"arn:aws:events:{REGION}:{ACCOUNT}:rule/"
+
+    assert allows(allowing, Request("sqs:SendMessage", queue, {"aws:SourceArn": f"{source}{rule.logical_id.lower()}"}))
+    assert not allows(allowing, Request("sqs:SendMessage", queue, {"aws:SourceArn": f"{source}another"}))
+    assert not allows(allowing, Request("sqs:SendMessage", queue))
+
+
+@pytest.mark.parametrize("subject", SUBJECTS, ids=name_of)
 def test_wildcards_stand_only_where_aws_has_no_resource(subject: Subject) -> None:
     for statement in subject.statements():
         actions = listed(statement["Action"])

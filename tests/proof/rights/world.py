@@ -25,12 +25,13 @@ from tests.proof.rights.role import Owner, Role, enforce
 STACKS = {"defaults": deploy(), "every option": deploy(**EVERY_OPTION)}
 FUNCTION = "AWS::Lambda::Function"
 STATE_MACHINE = "AWS::StepFunctions::StateMachine"
+RULE = "AWS::Events::Rule"
 OWN_KEY = "sk-acme"
 """The API key of the client acme."""
 
 
 class Subject(NamedTuple):
-    """A function or a state machine of a stack."""
+    """A function, a state machine or an EventBridge rule of a stack."""
 
     stack_name: str
     logical_id: str
@@ -48,7 +49,7 @@ class Subject(NamedTuple):
     @property
     def role(self) -> str:
         """The logical name of the role."""
-        arn = self.properties.get("Role") or self.properties["RoleArn"]
+        arn = self.properties.get("Role") or self.properties.get("RoleArn") or self.properties["Targets"][0]["RoleArn"]
         [role] = [name for name in self.stack.of_type("AWS::IAM::Role") if arn.endswith(f":role/{name.lower()}")]
         return role
 
@@ -75,7 +76,7 @@ class Subject(NamedTuple):
 
 
 def subjects(resource_type: str) -> list[Subject]:
-    """Return the functions or the state machines of both stacks."""
+    """Return the resources of one type of both stacks."""
     return [Subject(name, logical_id) for name, stack in STACKS.items() for logical_id in stack.of_type(resource_type)]
 
 

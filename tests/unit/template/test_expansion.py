@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from local.expand_template import TEMPLATE, deploy
+from local.expand_template import EVERY_OPTION, TEMPLATE, deploy
 
 SAM_PYTHON = TEMPLATE.parent / ".venv-sam" / "bin" / "python"
 EXPAND = """
@@ -16,6 +16,7 @@ from samcli.yamlhelper import yaml_parse
 template = yaml_parse(open(sys.argv[1]).read())
 json.dump(expand_language_extensions(template, enabled=True).expanded_template["Resources"], sys.stdout)
 """
+OF_ALARMS = ("ModelWatchCredential", "EventBridgeNotifications", "WebhookSecret", "WebhookUrl")
 LOOPED = ("AWS::Logs::LogGroup", "AWS::CloudWatch::Alarm")
 
 
@@ -26,7 +27,7 @@ def test_sam_cli_makes_the_same_resources(tmp_path: Path) -> None:
         [SAM_PYTHON, "-c", EXPAND, TEMPLATE], cwd=tmp_path, capture_output=True, text=True, check=True
     )
     resources = json.loads(done.stdout)
-    stack = deploy(ModelWatchCredential="shared/credencial-openai")
+    stack = deploy(**{name: EVERY_OPTION[name] for name in OF_ALARMS})
 
     for kind in LOOPED:
         of_sam = {name: resource["Properties"] for name, resource in resources.items() if resource["Type"] == kind}

@@ -25,6 +25,8 @@ AWS_METRICS = {
     "AWS/States": ({"StateMachineArn"}, {"ExecutionsFailed", "ExecutionsSucceeded"}),
     # https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-metrics.html
     "AWS/ApiGateway": ({"ApiId"}, {"4xx", "5xx", "Count"}),
+    # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
+    "AWS/SQS": ({"QueueName"}, {"ApproximateNumberOfMessagesVisible"}),
 }
 NEEDS_AN_OPERATOR = {
     "ConfigurationError",
@@ -178,8 +180,7 @@ def test_dashboard_shows_every_alarm_of_the_default_stack() -> None:
 
 
 def test_model_watch_exists_only_with_a_credential(stack: Stack) -> None:
-    [rule] = stack.of_type("AWS::Events::Rule").values()
-    [target] = rule["Targets"]
+    [target] = stack.properties("ModelWatchFunctionEveryDay")["Targets"]
 
     assert json.loads(target["Input"]) == {"credential": EVERY_OPTION["ModelWatchCredential"]}
     assert "ModelWatchFunction" not in deploy().resources

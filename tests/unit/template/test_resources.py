@@ -165,11 +165,13 @@ def test_every_permission_names_its_resource(stacks: list[Stack]) -> None:
             assert all("*" not in action for s in stack.statements(role).values() for action in _actions(s))
 
 
-def test_every_role_belongs_to_one_function_or_machine(stacks: list[Stack]) -> None:
+def test_every_role_belongs_to_one_user(stacks: list[Stack]) -> None:
     for stack in stacks:
         functions = stack.of_type("AWS::Lambda::Function").values()
         machines = stack.of_type("AWS::StepFunctions::StateMachine").values()
-        used = [user.get("Role") or user["RoleArn"] for user in (*functions, *machines)]
+        targets = [target for rule in stack.of_type("AWS::Events::Rule").values() for target in rule["Targets"]]
+        callers = [target for target in targets if "RoleArn" in target]
+        used = [user.get("Role") or user["RoleArn"] for user in (*functions, *machines, *callers)]
         assert sorted(arn.rpartition("/")[2] for arn in used) == sorted(map(str.lower, stack.of_type("AWS::IAM::Role")))
 
 
