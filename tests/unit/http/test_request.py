@@ -1,8 +1,8 @@
 """A wrong request gets a 4xx problem that names the field. Nothing is started."""
 
-import base64
 import json
 import time
+from base64 import b64encode
 from typing import Any
 
 import pytest
@@ -32,30 +32,19 @@ def fields(response: Response) -> list[str]:
     return [error["field"] for error in response.body["errors"]]
 
 
-def nested(levels: int) -> str:
-    return "[" * levels + "]" * levels
-
-
 @pytest.mark.parametrize(
     ("body", "field"),
     [
         (None, "body"),
         ("", "body"),
         ("{", "body"),
-        ("not json", "body"),
         ("[]", "body"),
-        ("null", "body"),
-        ('"text"', "body"),
         ("\ufeff{}", "body"),
-        ('{"data": NaN}', "body"),
         ('{"data": {"a": -Infinity}}', "body"),
         ('{"a": ' + "9" * 5000 + "}", "body"),
         (json.dumps({"unused": "\ud800", "config": CONFIG}), "body"),
         ('{"unused": 1e999, "config": {"credentials_id": "c", "prompt": "p"}}', "body"),
-        ("{}", "config.credentials_id"),
         ('{"config": [], "data": 1, "nextModule": 2}', "config"),
-        ('{"config": {"credentials_id": "../x", "prompt": "p"}}', "config.credentials_id"),
-        ('{"config": {"credentials_id": "c", "prompt": " "}}', "prompt"),
     ],
 )
 def test_invalid_body_names_its_field(world: World, body: str | None, field: str) -> None:
@@ -65,13 +54,11 @@ def test_invalid_body_names_its_field(world: World, body: str | None, field: str
     assert field in fields(response)
 
 
-@pytest.mark.parametrize("levels", [101, 974, 989, 9_990, 100_000])
-@pytest.mark.parametrize("name", ["data", "unused"])
-def test_deep_nesting_is_a_bad_request(world: World, name: str, levels: int) -> None:
-    inner = nested(levels)
-    extra = f'"data": {{"prompt_image": "Un faro", "a": {inner}}}' if name == "data" else f'"{name}": {inner}'
+@pytest.mark.parametrize("levels", [101, 974, 9_990, 100_000])
+def test_deep_nesting_is_a_bad_request(world: World, levels: int) -> None:
+    nested = "[" * levels + "]" * levels
 
-    response = post(world, f'{{"config": {json.dumps(CONFIG)}, {extra}}}')
+    response = post(world, f'{{"config": {json.dumps(CONFIG)}, "unused": {nested}}}')
 
     assert (response.status, response.body["code"]) == (400, "InvalidRequestError")
     assert "nested" in response.body["detail"]
@@ -83,15 +70,9 @@ def test_syntax_error_has_its_position(world: World) -> None:
     assert "line 2, column " in response.body["detail"]
 
 
-def test_all_problems_are_listed(world: World) -> None:
-    response = post(world, '{"config": 1, "data": 2, "nextModule": 3, "idempotency_key": 4}')
-
-    assert set(fields(response)) >= {"config", "data", "idempotency_key", "nextModule"}
-
-
 @pytest.mark.parametrize(
     "content_type",
-    ["", "text/plain", "application/jsonp", "application/json; charset=latin-1", "application/merge-patch+json"],
+    ["", "application/jsonp", "application/json; charset=latin-1"],
 )
 def test_other_media_type_is_unsupported(world: World, content_type: str) -> None:
     response = post(world, json.dumps({"config": CONFIG}), {"content-type": content_type})
@@ -162,40 +143,32 @@ def test_body_may_repeat_the_client(client: object) -> None:
     assert World().post(client_id=client, prefer="respond-async").status == 202
 
 
-@pytest.mark.parametrize("body", ["no base64!", "e30", base64.b64encode(b"[1]").decode()])
-def test_invalid_base64_is_a_bad_request(world: World, body: str) -> None:
-    assert post(world, body, is_base64=True).status == 400
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [("no base64!", 400), ("e30", 400), (b64encode(json.dumps({"config": CONFIG}).encode()).decode(), 202)],
+)
+def test_base64_body_is_read(body: str, status: int) -> None:
+    assert post(World(), body, is_base64=True).status == status
 
 
-def test_base64_body_is_read() -> None:
-    body = base64.b64encode(json.dumps({"config": CONFIG}).encode()).decode()
-
-    assert post(World(), body, is_base64=True).status == 202
-
-
-@pytest.mark.parametrize("size", [246_000, 300_000, 10_000_000])
+@pytest.mark.parametrize("size", [246_000, 1_000_000])
 def test_too_large_request_is_refused(world: World, size: int) -> None:
     response = post(world, json.dumps({"config": CONFIG, "data": {"filling": "x" * size}}))
 
     assert (response.status, response.body["code"]) == (413, "RequestTooLargeError")
 
 
-def test_prompt_counts_twice(world: World) -> None:
+@pytest.mark.parametrize(("prompt", "status"), [("Un faro", 202), ("p" * 30_000, 413)])
+def test_prompt_counts_twice(prompt: str, status: int) -> None:
     """The answer repeats it."""
-    data = {"prompt_image": "p" * 30_000, "filling": "x" * 190_000}
+    data = {"prompt_image": prompt, "filling": "x" * 190_000}
 
-    assert post(world, json.dumps({"config": CONFIG, "data": data})).status == 413
-
-
-def test_largest_request_is_accepted() -> None:
-    data = {"prompt_image": "Un faro", "filling": "x" * 240_000}
-
-    assert post(World(), json.dumps({"config": CONFIG, "data": data})).status == 202
+    assert post(World(), json.dumps({"config": CONFIG, "data": data})).status == status
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=50, deadline=None, derandomize=True)
 @given(
-    body=st.one_of(st.none(), st.text(), st.binary().map(lambda content: base64.b64encode(content).decode())),
+    body=st.one_of(st.none(), st.text(), st.binary().map(lambda content: b64encode(content).decode())),
     headers=st.dictionaries(
         st.sampled_from(["content-type", "Content-Type", "PREFER", "idempotency-key", "x"]),
         st.one_of(st.text(), st.sampled_from(["application/json", "wait=1", "respond-async", "order-1"])),
@@ -251,14 +224,10 @@ def test_wait_without_a_whole_number_is_refused(value: str) -> None:
         parse_prefer(f"wait{value}")
 
 
-@pytest.mark.parametrize("unit", [" ", ";", "a;", "; ", "; b = ", "a=", '"', "\\", ",", 'a,"'])
+@pytest.mark.parametrize("unit", [" ", "; b = ", '"', 'a,"'])
 def test_long_header_is_read_in_linear_time(unit: str) -> None:
     started = time.process_time()
 
     parse_prefer("a" + unit * (100_000 // len(unit)) + "\x01")
 
     assert time.process_time() - started < 2
-
-
-def test_longest_wait_fits_into_a_gateway_timeout() -> None:
-    assert LONGEST_WAIT_SECONDS <= 28

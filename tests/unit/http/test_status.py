@@ -84,6 +84,7 @@ def test_ended_purchase_is_reported_by_its_error(
 
     response = world.get()
 
+    assert len(world.step_functions.executions) == bool(failure)
     if reported is None:
         assert (response.status, response.body["code"]) == (404, "ImageNotFoundError")
     else:
@@ -118,17 +119,6 @@ def test_picture_of_another_request_is_not_found(world: World) -> None:
     world.store_picture(request_hash="another")
 
     assert world.get().body["code"] == "OutcomeUnknownError"
-
-
-def test_picture_after_its_lifetime_is_absent(world: World) -> None:
-    start(world)
-    world.clock.sleep(10)
-    world.end_execution(1)
-    record = world.save_stored()
-    assert record.stored is not None
-    del world.s3.objects[record.stored.key]
-
-    assert world.get().status == 404
 
 
 def test_old_failure_is_not_reported_after_the_lifetime(world: World) -> None:
@@ -179,14 +169,6 @@ def test_get_returns_the_data_of_the_first_request(world: World) -> None:
     assert response.body["nextModule"] == "next"
     assert response.body["data"]["order"] == 4711
     assert response.headers["Content-Location"] == f"/clients/1/images/{world.image_id()}"
-
-
-def test_get_starts_nothing(world: World) -> None:
-    world.save(world.record(Status.RELEASED))
-
-    world.get()
-
-    assert world.step_functions.executions == {}
 
 
 def test_failed_read_is_a_retryable_problem(world: World) -> None:

@@ -24,17 +24,12 @@ def world() -> World:
     return World()
 
 
-def test_new_key_starts_without_a_describe(world: World) -> None:
-    response = world.post(prefer="respond-async")
+def test_new_key_starts_an_execution_with_the_event(world: World) -> None:
+    response = world.post(prefer="respond-async", nextModule="next")
 
     assert (response.status, response.body) == (202, {"image_id": world.image_id(), "status": "queued"})
     assert list(world.step_functions.executions) == [world.image_id()]
     assert world.step_functions.described == []
-
-
-def test_execution_gets_the_module_event(world: World) -> None:
-    world.post(prefer="respond-async", nextModule="next")
-
     assert json.loads(world.step_functions.executions[world.image_id()].input) == {
         "client_id": "1",
         "idempotency_key": "order-1",
@@ -79,18 +74,12 @@ def test_waiting_for_a_lease_describes_nothing(world: World) -> None:
     assert world.step_functions.described == []
 
 
-@pytest.mark.parametrize("code", ["ThrottlingException", "InternalServerError"])
-def test_throttled_describe_never_ends_a_wait(world: World, code: str) -> None:
-    world.step_functions.failing_describe = code
-    world.clock.after(20, world.save_stored)
-
-    assert world.post().status == 200
-
-
-def test_throttled_describe_keeps_the_last_status(world: World) -> None:
+@pytest.mark.parametrize(("stored_after", "status"), [(20, 200), (30, 202)])
+def test_throttled_describe_never_ends_a_wait(world: World, stored_after: float, status: int) -> None:
     world.step_functions.failing_describe = "ThrottlingException"
+    world.clock.after(stored_after, world.save_stored)
 
-    assert world.post().status == 202
+    assert world.post().status == status
 
 
 def test_failed_read_never_ends_a_wait(world: World) -> None:
@@ -172,30 +161,19 @@ def test_retry_ignores_the_earlier_attempt_in_its_wait(world: World) -> None:
     assert {name for _, name in world.step_functions.described[3:]} == {world.execution_name(2)}
 
 
-def test_retry_costs_two_describes(world: World) -> None:
+@pytest.mark.parametrize(("is_new_environment", "describes"), [(False, 2), (True, 10)])
+def test_last_attempt_is_found_in_few_describes(world: World, *, is_new_environment: bool, describes: int) -> None:
     world.fail_every_start(NO_SECRET)
     for _ in range(30):
         world.post(prefer="respond-async")
         world.clock.sleep(60)
+    if is_new_environment:
+        world.restart()
     del world.step_functions.described[:]
 
     world.post(prefer="respond-async")
 
-    assert len(world.step_functions.described) == 2
-    assert len(world.step_functions.executions) == 31
-
-
-def test_new_environment_finds_the_last_attempt(world: World) -> None:
-    world.fail_every_start(NO_SECRET)
-    for _ in range(30):
-        world.post(prefer="respond-async")
-        world.clock.sleep(60)
-    world.restart()
-    del world.step_functions.described[:]
-
-    world.post(prefer="respond-async")
-
-    assert len(world.step_functions.described) <= 10
+    assert len(world.step_functions.described) <= describes
     assert len(world.step_functions.executions) == 31
 
 
@@ -213,9 +191,9 @@ def test_attempts_of_a_failing_key_are_spaced(world: World) -> None:
 
 def test_hammered_key_has_few_attempts(world: World) -> None:
     world.fail_every_start(NO_SECRET)
-    for _ in range(200):
+    for _ in range(50):
         world.post(prefer="respond-async")
-        world.clock.sleep(3)
+        world.clock.sleep(12)
 
     assert len(world.step_functions.executions) <= 16
 
