@@ -3,13 +3,22 @@
 /** Seconds between two calls where the API names none. */
 const PAUSE = 2;
 
-/** The call that requests a picture. request: {prompt, client, credential, key, wait: seconds, more: JSON text}. */
-export function postCall({ prompt, client, credential, key, wait, more }) {
+/** Fields of the form that are options of the Images API. Empty: not given. */
+export const OPTIONS = ["quality", "size", "output_format", "output_compression", "background"];
+
+/** The call that requests a picture. request: {prompt, client, credential, key, wait: seconds, more: JSON text, OPTIONS}. */
+export function postCall({ prompt, client, credential, key, wait, more, ...fields }) {
   const prefer = wait > 0 ? `wait=${wait}` : "respond-async";
   const headers = { "Content-Type": "application/json", "Idempotency-Key": key, Prefer: prefer };
   const event = more.trim() ? JSON.parse(more) : {};
-  const config = { credentials_id: credential, ...(prompt && { prompt }), ...event.config };
+  const given = OPTIONS.filter((name) => fields[name]).map((name) => [name, optionOf(name, fields[name])]);
+  const options = given.length > 0 && { options: Object.fromEntries(given) };
+  const config = { credentials_id: credential, ...(prompt && { prompt }), ...options, ...event.config };
   return { method: "POST", url: imagesUrl(client), headers, body: JSON.stringify({ ...event, config }) };
+}
+
+function optionOf(name, text) {
+  return name === "output_compression" && /^\d+$/.test(text) ? Number(text) : text;
 }
 
 /** The call that reads a picture, or its status. It buys nothing. */

@@ -1,6 +1,6 @@
 // The form, its buttons, and the requests under way.
 
-import { budgetOf, follow, getCall, postCall } from "./api.js";
+import { OPTIONS, budgetOf, follow, getCall, postCall } from "./api.js";
 import { forget, isSame, keep, keptRequests, onChange } from "./requests.js";
 import * as view from "./view.js";
 
@@ -14,7 +14,12 @@ const STATUS = {
   generated: "bought, and on its way to S3",
 };
 /** The field of the form that an error is about. */
-const FIELDS = { "config.credentials_id": "credential", client_id: "client", idempotency_key: "key" };
+const FIELDS = {
+  "config.credentials_id": "credential",
+  client_id: "client",
+  idempotency_key: "key",
+  ...Object.fromEntries(OPTIONS.map((name) => [`config.options.${name}`, name])),
+};
 const FIELD_OF_CODE = { CredentialsError: "credential", IdempotencyKeyReusedError: "key" };
 
 let waiting; // the AbortController of the exchange on the sheet
@@ -200,6 +205,7 @@ function choose(request) {
 
 function fill(request) {
   for (const name of ["prompt", "client", "credential", "key", "wait", "more"]) at(name).value = request[name];
+  for (const name of OPTIONS) at(name).value = request[name] ?? ""; // an older page kept none
   keyUsed = true;
 }
 

@@ -67,6 +67,8 @@ export async function showAnswer(answer, { origin, key, signal }) {
     Price: meta.cost_usd === undefined ? undefined : `${meta.cost_usd.toFixed(4)} USD`,
     Tokens: meta.usage && `${meta.usage.input_tokens} in, ${meta.usage.output_tokens} out`,
     Type: meta.content_type,
+    Options: meta.options && Object.entries(meta.options).map((option) => option.join(" ")).join(", "),
+    "Content credentials": meta.content_credentials,
     "Provider's request id": meta.openai_request_id,
   });
   at("link").href = data.urlPath;
@@ -125,7 +127,7 @@ export function showFieldProblems(notes) {
     if (notes[name]) at(name).setAttribute("aria-invalid", "true");
     else at(name).removeAttribute("aria-invalid");
   }
-  if (notes.more) at("more").closest("details").open = true;
+  for (const details of Object.keys(notes).map((name) => at(name).closest("details"))) if (details) details.open = true;
   return Object.keys(notes).length > 0;
 }
 

@@ -62,6 +62,17 @@ def test_problem_marks_its_field(visit: Visit, value: str, code: str) -> None:
     assert "status of 400" in visit.take_complaints()[0]
 
 
+def test_wrong_option_is_marked(visit: Visit) -> None:
+    visit.page.get_by_text("Options of the picture").click()
+    visit.page.get_by_label("Size").fill("100x100")
+    visit.page.get_by_text("Options of the picture").click()
+    visit.send(PROMPT)
+    visit.see_problem("InvalidRequestError")
+    expect(visit.page.get_by_label("Size")).to_be_visible()
+    expect(visit.page.get_by_label("Size")).to_have_attribute("aria-invalid", "true")
+    assert "status of 400" in visit.take_complaints()[0]
+
+
 def test_reused_key_marks_the_key(visit: Visit) -> None:
     visit.field("Idempotency key").fill("pedido-1")
     visit.send(PROMPT)

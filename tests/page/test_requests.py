@@ -35,6 +35,18 @@ def test_picture_appears_with_its_facts(visit: Visit, stand_in: StandIn) -> None
     assert stand_in.ledger()["billed"] == 1
 
 
+def test_options_decide_the_picture(visit: Visit) -> None:
+    visit.page.get_by_text("Options of the picture").click()
+    visit.page.get_by_label("Format").select_option("webp")
+    visit.page.get_by_label("Compression").fill("60")
+    visit.page.get_by_label("Size").fill("1536x1024")
+    visit.send(PROMPT)
+    picture = visit.see_picture(PROMPT)
+    assert picture.evaluate("(image) => [image.naturalWidth, image.naturalHeight]") == [1536, 1024]
+    expect(visit.fact("Type")).to_have_text("image/webp")
+    expect(visit.fact("Options")).to_have_text("size 1536x1024, output_format webp, output_compression 60")
+
+
 def test_link_shows_its_time_and_is_renewed(visit: Visit) -> None:
     visit.page.clock.install()
     visit.open()
