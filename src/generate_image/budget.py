@@ -200,6 +200,8 @@ class Budget:
                 self._ledgers.change(record.client_id, month, close)
                 if found:
                     break
+            if found and cost is None:
+                self._log.settled_in_full(record.image_id, to_usd(found[0].amount))
         except GenerateImageError as error:
             self._log.ledger_not_written(error)
         if found and cost is not None and cost > found[0].amount:
@@ -225,6 +227,7 @@ class Budget:
             case Free(Record(bought=bought)) | Stored(Record(bought=bought)) | Bought(Record(bought=bought)):
                 cost = _cost(bought)
                 return ledger.settle(image_id, reservation.amount if cost is None else cost)
+        self._log.settled_in_full(image_id, to_usd(reservation.amount))
         return ledger.settle(image_id, reservation.amount)
 
 

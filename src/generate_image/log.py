@@ -35,13 +35,15 @@ class Log:
         """Add the client and the picture to the lines that follow."""
         self._logger.append_keys(client_id=client_id, image_id=image_id)
 
-    def picture_bought(self, picture: BoughtPicture, seconds: float) -> None:
-        """Log and count a purchase. seconds: from the request to the end of the response."""
+    def picture_bought(self, picture: BoughtPicture, seconds: float | None) -> None:
+        """Log and count a purchase. seconds: from the request to the end of the response; None in a batch."""
         self._bind_picture(picture)
         usage = picture.usage._asdict() if picture.usage else {}
-        self._logger.info("picture bought", seconds=round(seconds, 3), usage=usage, cost_usd=picture.cost_usd)
+        rounded = None if seconds is None else round(seconds, 3)
+        self._logger.info("picture bought", seconds=rounded, usage=usage, cost_usd=picture.cost_usd)
         with_unit = [("PicturesBought", MetricUnit.Count, 1.0)]
-        with_unit.append(("ProviderLatency", MetricUnit.Milliseconds, round(seconds * 1000)))
+        if seconds is not None:
+            with_unit.append(("ProviderLatency", MetricUnit.Milliseconds, round(seconds * 1000)))
         if picture.usage:
             with_unit.append(("OutputTokens", MetricUnit.Count, picture.usage.output_tokens))
         if picture.cost_usd is not None:
@@ -69,12 +71,26 @@ class Log:
         """Log a failed settlement. The reservation stays open until it is resolved from its record."""
         self._logger.warning("ledger not written", error=error.code, error_message=str(error))
 
+    def settled_in_full(self, image_id: str, reserved_usd: float) -> None:
+        """Log a picture that may be billed, or whose cost is not known: the budget counts its whole reservation."""
+        self._logger.warning("settled in full", image_id=image_id, reserved_usd=reserved_usd)
+
     def settled_above_reservation(self, image_id: str, cost_usd: float, reserved_usd: float) -> None:
         """Log and count a picture that cost more than its price bound."""
         self._logger.error(
             "settled above the reservation", image_id=image_id, cost_usd=cost_usd, reserved_usd=reserved_usd
         )
         self._count(("SettledAboveReservation", MetricUnit.Count, 1))
+
+    def batch_submitted_twice(self, batch_id: str) -> None:
+        """Log and count a batch of the provider that is cancelled, because an older one has the same requests."""
+        self._logger.error("batch submitted twice", batch_id=batch_id)
+        self._count(("BatchesSubmittedTwice", MetricUnit.Count, 1))
+
+    def line_not_read(self, shard_id: str) -> None:
+        """Log and count a malformed line in a file of a batch, or a line with an unknown id."""
+        self._logger.error("line of a batch not read", shard=shard_id)
+        self._count(("BatchLinesNotRead", MetricUnit.Count, 1))
 
     def request_failed(self, error: GenerateImageError) -> None:
         """Log and count an error that the caller gets."""

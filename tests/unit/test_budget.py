@@ -1,5 +1,6 @@
 """The budget of a client's month: limits, month boundaries, and the resolution of open reservations."""
 
+import json
 from datetime import UTC, datetime
 from io import StringIO
 from typing import TYPE_CHECKING, cast
@@ -123,6 +124,8 @@ def test_freed_reservation_makes_room(month: Month) -> None:
 def test_unknown_outcome_settles_the_whole_reservation(month: Month) -> None:
     month.budget.settle_in_full(month.reserve("one"))
     assert (month.ledger().settled, month.ledger().reserved) == (PICTURE, 0)
+    [line] = map(json.loads, month.log.getvalue().splitlines())
+    assert (line["message"], line["image_id"], line["reserved_usd"]) == ("settled in full", "one", 0.04)
 
 
 def test_retry_of_one_picture_reserves_once(month: Month) -> None:
