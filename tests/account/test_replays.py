@@ -5,14 +5,11 @@ import json
 import pytest
 
 from generate_image.errors import (
-    ConfigurationError,
-    ContentRejectedError,
     IdempotencyKeyReusedError,
     ModelUnavailableError,
-    OutcomeUnknownError,
     ProviderAuthError,
 )
-from local.account import BUCKET, CREDENTIALS_ID, CREDENTIALS_PREFIX
+from local.account import CREDENTIALS_ID, CREDENTIALS_PREFIX
 from tests.events import event_for, read_event
 from tests.module import Module, fetch
 
@@ -78,29 +75,6 @@ def test_asynchronous_retry_of_lambda_is_a_replay(module: Module) -> None:
     assert module.stand_in.ledger()["billed"] == 2
 
 
-def test_buy_again_buys_after_an_unknown_outcome(module: Module) -> None:
-    module.restart(WHEN_OUTCOME_UNKNOWN="buy-again")
-    module.stand_in.script("closed_after_billing")
-    event = event_for("again", idempotency_key="again")
-    with pytest.raises(OutcomeUnknownError):
-        module.invoke(event)
-    assert not module.invoke(event)["_meta_"]["replayed"]
-    assert module.invoke(event)["_meta_"]["replayed"]
-    assert module.stand_in.ledger()["billed"] == 2
-
-
-def test_final_error_is_raised_again(module: Module) -> None:
-    module.stand_in.script("moderation_blocked")
-    errors = []
-    for _ in range(2):
-        with pytest.raises(ContentRejectedError) as raised:
-            module.invoke(event_for("a cat", idempotency_key="order 7"))
-        errors.append(raised.value.to_dict())
-    assert errors[0] == errors[1]
-    assert errors[0]["categories"] == ["violence"]
-    assert module.stand_in.ledger()["requests"] == 1
-
-
 def test_released_key_buys_with_another_model(module: Module) -> None:
     module.restart(IMAGE_MODELS="dall-e-3")
     event = event_for("a cat", idempotency_key="order 7")
@@ -127,20 +101,3 @@ def test_wrong_key_is_sent_once_and_releases_the_record(module: Module) -> None:
     assert module.stand_in.ledger()["requests"] == 1
     module.stand_in.accept_keys({module.stand_in.api_key})
     assert not module.invoke(event_for("a cat", idempotency_key="order 7"))["_meta_"]["replayed"]
-
-
-def test_deleted_picture_is_bought_again(module: Module) -> None:
-    event = event_for("a cat", idempotency_key="order 7")
-    key = module.invoke(event)["_meta_"]["key"]
-    module.s3.delete_object(Bucket=BUCKET, Key=key)
-    assert not module.invoke(event)["_meta_"]["replayed"]
-    assert module.stand_in.ledger()["billed"] == 2
-
-
-def test_record_of_another_format_buys_nothing(module: Module) -> None:
-    event = event_for("a cat", idempotency_key="order 7")
-    key = module.invoke(event)["_meta_"]["key"].replace(".png", ".json")
-    module.s3.put_object(Bucket=BUCKET, Key=key, Body=b"[]")
-    with pytest.raises(ConfigurationError, match="record of an unknown format"):
-        module.invoke(event)
-    assert module.stand_in.ledger()["requests"] == 1
