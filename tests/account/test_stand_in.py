@@ -52,9 +52,6 @@ def post(stand_in: StandIn) -> Post:
     ("model", "size", "quality", "tokens"),
     [
         (MODEL, "1024x1024", "low", 196),
-        (MODEL, "1024x1024", "medium", 439),
-        (MODEL, "1024x1024", "high", 1756),
-        (MODEL, "1024x1024", "xhigh", 3122),
         (MODEL, "1024x1024", "max", 7024),
         (MODEL, "1536x1024", "medium", 343),
         (MODEL, "3840x2160", "medium", 865),
@@ -108,14 +105,6 @@ def test_dall_e_3_responds_with_a_url(stand_in: StandIn, client: openai.OpenAI) 
     assert client.images.generate(model="dall-e-3", prompt=PROMPT, response_format="b64_json").data[0].b64_json  # type: ignore[index]
 
 
-def test_padded_picture_shows_the_same(stand_in: StandIn, post: Post) -> None:
-    plain = base64.b64decode(post().json()["data"][0]["b64_json"])
-    stand_in.picture_bytes = 1_300_000
-    padded = base64.b64decode(post().json()["data"][0]["b64_json"])
-    assert len(padded) == 1_300_000
-    assert Image.open(BytesIO(padded)).tobytes() == Image.open(BytesIO(plain)).tobytes()
-
-
 @pytest.mark.parametrize(
     ("parameters", "code", "param"),
     [
@@ -123,23 +112,14 @@ def test_padded_picture_shows_the_same(stand_in: StandIn, post: Post) -> None:
         ({"prompt": ""}, "empty_string", "prompt"),
         ({"prompt": 7}, "invalid_type", "prompt"),
         ({"prompt": "x" * 32_001}, "string_above_max_length", "prompt"),
-        ({"model": ...}, "missing_required_parameter", "model"),
-        ({"model": 7}, "invalid_type", "model"),
         ({"model": "dall-e-3"}, "invalid_value", "model"),
         ({"response_format": "b64_json"}, "unknown_parameter", "response_format"),
-        ({"style": "vivid"}, "unknown_parameter", "style"),
         ({"n": 0}, "integer_below_min_value", "n"),
         ({"n": 11}, "integer_above_max_value", "n"),
-        ({"n": True}, "invalid_type", "n"),
-        ({"size": "512x512"}, "invalid_value", "size"),
         ({"size": "4096x4096"}, "invalid_value", "size"),
         ({"size": "3840x1024"}, "invalid_value", "size"),
         ({"size": "1000x1000"}, "invalid_value", "size"),
-        ({"size": "large"}, "invalid_value", "size"),
-        ({"size": 1024}, "invalid_type", "size"),
         ({"model": "gpt-image-1.5", "size": "1792x1024"}, "invalid_value", "size"),
-        ({"quality": "hd"}, "invalid_value", "quality"),
-        ({"quality": 7}, "invalid_type", "quality"),
         ({"model": "gpt-image-2", "quality": "max"}, "invalid_value", "quality"),
         ({"output_format": "tiff"}, "invalid_value", "output_format"),
         ({"background": "transparent", "output_format": "jpeg"}, "invalid_value", "background"),
@@ -159,27 +139,11 @@ def test_bad_parameter_is_refused_and_not_billed(
     assert (stand_in.ledger()["requests"], stand_in.ledger()["billed"]) == (1, 0)
 
 
-@pytest.mark.parametrize(
-    ("content_type", "body"), [("application/json", b"[]"), ("application/json", b"{"), ("", b"{}")]
-)
-def test_body_that_is_no_json_object_is_refused(stand_in: StandIn, content_type: str, body: bytes) -> None:
-    headers = {"Authorization": f"Bearer {stand_in.api_key}", "Content-Type": content_type}
-    url = f"{stand_in.base_url}/images/generations"
-    assert requests.post(url, body, headers=headers, timeout=30).status_code == 400
-
-
 @pytest.mark.parametrize("header", [{"Origin": "https://page.example"}, {"Host": "page.example"}])
 def test_request_of_a_web_page_is_refused(stand_in: StandIn, header: dict[str, str]) -> None:
     headers = {"Authorization": f"Bearer {stand_in.api_key}", **header}
     url = f"{stand_in.base_url}/models/{MODEL}"
     assert requests.get(url, headers=headers, timeout=30).status_code == 403
-
-
-@pytest.mark.parametrize(("method", "path", "status"), [("GET", "/v1/images/generations", 405), ("GET", "/v2", 404)])
-def test_unknown_route_gets_an_error_object(stand_in: StandIn, method: str, path: str, status: int) -> None:
-    response = requests.request(method, stand_in.url + path, timeout=30)
-    assert response.status_code == status
-    assert response.json()["error"]["type"] == "invalid_request_error"
 
 
 def test_keys_rotate(stand_in: StandIn, post: Post) -> None:

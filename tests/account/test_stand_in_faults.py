@@ -13,16 +13,6 @@ from local.openai_stand_in import CATALOGUE, Route, StandIn
 MODEL = "gpt-image-2.6-flare"
 QUICK = {"delay": 0, "pause": 0, "size": 300_000}
 GENERATIONS = [name for name, fault in CATALOGUE.items() if fault.route is Route.GENERATIONS]
-ERRORS = {
-    400: openai.BadRequestError,
-    401: openai.AuthenticationError,
-    403: openai.PermissionDeniedError,
-    404: openai.NotFoundError,
-    408: openai.APIStatusError,
-    418: openai.APIStatusError,
-    422: openai.UnprocessableEntityError,
-    429: openai.RateLimitError,
-}
 DOWNLOADS = {
     "url": 200,
     "url_not_found": 404,
@@ -68,23 +58,21 @@ def test_fault_bills_as_it_says_and_happens_once(stand_in: StandIn, name: str) -
     assert "b64_json" in post(stand_in).text
 
 
-@pytest.mark.parametrize("name", [name for name in GENERATIONS if (CATALOGUE[name].status or 200) >= 400])
-def test_sdk_raises_its_own_error(stand_in: StandIn, client: openai.OpenAI, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [
+        ("rate_limit_exceeded", openai.RateLimitError),
+        ("moderation_blocked", openai.BadRequestError),
+        ("gateway_504", openai.InternalServerError),
+        ("closed_after_billing", openai.APIConnectionError),
+        ("body_truncated", openai.APIConnectionError),
+    ],
+)
+def test_sdk_raises_its_own_error(
+    stand_in: StandIn, client: openai.OpenAI, name: str, error: type[openai.APIError]
+) -> None:
     stand_in.script(name)
-    fault = CATALOGUE[name]
-    with pytest.raises(openai.APIStatusError) as raised:
-        client.images.generate(model=MODEL, prompt="a lake")
-    assert type(raised.value) is ERRORS.get(fault.status or 0, openai.InternalServerError)
-    if isinstance(fault.body, dict) and isinstance(error := fault.body.get("error"), dict):
-        assert raised.value.body == error | {"message": error["message"].replace("{model}", MODEL)}
-    sent = None if name.startswith("gateway_5") else stand_in.ledger()["recent"][0]["request_id"]
-    assert raised.value.request_id == sent
-
-
-@pytest.mark.parametrize("name", ["closed_after_billing", "reset_before_billing", "body_truncated"])
-def test_sdk_raises_a_connection_error(stand_in: StandIn, client: openai.OpenAI, name: str) -> None:
-    stand_in.script(name)
-    with pytest.raises(openai.APIConnectionError):
+    with pytest.raises(error):
         client.images.generate(model=MODEL, prompt="a lake")
 
 
@@ -94,12 +82,6 @@ def test_retries_of_the_sdk_buy_three_pictures(stand_in: StandIn, client: openai
     with pytest.raises(openai.InternalServerError):
         client.with_options(max_retries=2).images.generate(model=MODEL, prompt="a lake")
     assert stand_in.ledger()["billed"] == 3
-
-
-def test_restricted_key_cannot_read_models(stand_in: StandIn, client: openai.OpenAI) -> None:
-    stand_in.script("models_restricted_key")
-    with pytest.raises(openai.PermissionDeniedError):
-        client.models.retrieve(MODEL)
 
 
 def test_prompt_provokes_a_fault(stand_in: StandIn) -> None:
@@ -124,13 +106,6 @@ def test_script_matches_by_model_and_prompt(stand_in: StandIn) -> None:
 def test_mistake_in_a_script_is_an_error(stand_in: StandIn, error: type[Exception], rule: dict[str, object]) -> None:
     with pytest.raises(error):
         stand_in.script(rule)
-
-
-def test_script_changes_every_part_of_a_response(stand_in: StandIn) -> None:
-    stand_in.script("status", status=451, body={"why": "law"}, headers={"X-Why": "law", "x-request-id": None})
-    response = post(stand_in)
-    assert (response.status_code, response.json(), response.headers["X-Why"]) == (451, {"why": "law"}, "law")
-    assert "x-request-id" not in response.headers
 
 
 def test_retry_after_has_three_forms(stand_in: StandIn) -> None:
