@@ -54,7 +54,7 @@ class MemoryS3:
         Bucket: str,  # noqa: ARG002, N803
         Key: str,  # noqa: N803
         Body: bytes | IO[bytes],  # noqa: N803
-        ContentType: str,  # noqa: N803
+        ContentType: str = "binary/octet-stream",  # noqa: N803
         Metadata: Mapping[str, str] | None = None,  # noqa: N803
         IfNoneMatch: str | None = None,  # noqa: N803
         IfMatch: str | None = None,  # noqa: N803

@@ -61,7 +61,7 @@ class CountingProvider:
                     continue
 
     def _answer(self, connection: socket.socket) -> None:
-        method, path = _read(connection)
+        method, path, _ = receive(connection)
         kind = self._script(method)
         if method == "POST" and kind not in UNBILLED:
             self.billed.append(PICTURE + str(len(self.billed)).encode())
@@ -94,8 +94,8 @@ ERRORS: dict[Kind | None, tuple[int, object]] = {
 }
 
 
-def _read(connection: socket.socket) -> tuple[str, str]:
-    """Read one request whole; return its method and path."""
+def receive(connection: socket.socket) -> tuple[str, str, bytes]:
+    """Read one request whole; return its method, its path and its body."""
     received = b""
     while b"\r\n\r\n" not in received:
         received += _more(connection)
@@ -105,7 +105,7 @@ def _read(connection: socket.socket) -> tuple[str, str]:
     while len(body) < int(headers.get("content-length", 0)):
         body += _more(connection)
     method, path, _ = lines[0].split()
-    return method, path
+    return method, path, body
 
 
 def _more(connection: socket.socket) -> bytes:

@@ -102,12 +102,12 @@ class BatchApi:
             "output_expires_after": {"anchor": "created_at", "seconds": KEPT_SECONDS},
         }
         url = f"{self._url(credentials)}/batches"
-        response = post(url, credentials, json.dumps(body).encode(), self._limited())
-        if response.status >= INTERNAL_SERVER_ERROR:
-            raise OutcomeUnknownError(f"The provider failed (HTTP {response.status}): the batch may exist.")
-        if _is_missing_file(response):
-            raise FileNotReadyError
         try:
+            response = post(url, credentials, json.dumps(body).encode(), self._limited())
+            if response.status >= INTERNAL_SERVER_ERROR:
+                raise OutcomeUnknownError(f"The provider failed (HTTP {response.status}): the batch may exist.")
+            if _is_missing_file(response):
+                raise FileNotReadyError
             return _batch(_document(response, self._deadline.clock(), model))
         except ProviderResponseError as error:
             raise OutcomeUnknownError("The provider's response names no batch: it may exist.") from error

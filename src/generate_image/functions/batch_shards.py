@@ -1,0 +1,138 @@
+"""The function that buys a shard: a step of its child execution in, the next step out.
+
+The execution repeats ``submit``, ``check`` and ``import`` as the result says. Each may be repeated and interrupted.
+"""
+
+import json
+import random
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+from generate_image.aws.batch_files import BatchFiles
+from generate_image.aws.ledger import LedgerStore
+from generate_image.aws.links import links_for
+from generate_image.aws.pictures import PictureStore
+from generate_image.aws.records import RecordStore
+from generate_image.aws.secrets import CredentialsStore
+from generate_image.aws.shards import ShardStore
+from generate_image.batch.check import Check
+from generate_image.batch.importing import Import
+from generate_image.batch.results import Results
+from generate_image.batch.submission import Submission
+from generate_image.batch.tools import Tools, next_step
+from generate_image.budget import Budget
+from generate_image.errors import ConfigurationError
+from generate_image.event import STEP_FUNCTIONS_ANSWER_BYTES, ImageRequest, parse_event
+from generate_image.functions._runtime import Environment, LambdaContext, Serve, entry_point
+from generate_image.lease import Leases, find_stored_with
+from generate_image.options import OptionRules
+from generate_image.provider.batch_api import BatchApi
+from generate_image.provider.models import longest_prompt
+from generate_image.shard import Phase, Shard, shard_key
+
+READ_SECONDS = 60
+"""The longest wait for S3: a picture of 32 MB is stored in one request."""
+
+
+class Parts(NamedTuple):
+    """The classes of the function. A proof replaces one to break a rule on purpose."""
+
+    records: type[RecordStore] = RecordStore
+    pictures: type[PictureStore] = PictureStore
+    leases: type[Leases] = Leases
+    budget: type[Budget] = Budget
+    shards: type[ShardStore] = ShardStore
+    submission: type[Submission] = Submission
+    check: type[Check] = Check
+    importing: type[Import] = Import
+
+
+PARTS = Parts()
+
+
+def build(environment: Environment, *, parts: Parts = PARTS) -> Serve:
+    """Return the function."""
+    tools = _tools(environment, parts)
+    settings = environment.settings
+    rules = OptionRules(settings.caller_options, settings.image_models)
+    most_characters = max(map(longest_prompt, settings.image_models))
+
+    def parse(event: object) -> ImageRequest:
+        return parse_event(
+            event,
+            default_key="",
+            longest_prompt=most_characters,
+            answer_bytes=STEP_FUNCTIONS_ANSWER_BYTES,
+            option_rules=rules,
+        )
+
+    submission, check = parts.submission(tools, parse), parts.check(tools)
+    importing, results = parts.importing(tools), Results(tools, parse)
+
+    def serve(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
+        """Run a step. event: ``step``, ``execution``, ``poll_seconds``, ``items`` and ``shards``, which are ids.
+
+        A check gets no items, and a submission no shards.
+        Returns ``next``, ``seconds`` and ``shards``; at the end also ``results``, the keys of the result files.
+        """
+        del context
+        execution, step = event["execution"], event["step"]
+        if step == "submit":
+            shards = submission.plan(execution, event["items"])
+        else:
+            shards = [_known(tools, execution, shard_id) for shard_id in event["shards"]]
+        advance = {"submit": submission.submit, "check": check.check, "import": importing.advance}[step]
+        shards = [advance(shard) for shard in shards]
+        found = next_step(shards, environment.clock(), event["poll_seconds"])
+        result = {"next": found.name, "seconds": found.seconds, "shards": [shard.id for shard in shards]}
+        if step == "import" and all(shard.phase is Phase.IMPORTED for shard in shards):
+            prefix = f"results/{execution}/shards/{_name(event['items'])}"
+            return {**result, "next": "done", "results": results.write(shards, event["items"], prefix)}
+        return result
+
+    return serve
+
+
+def _known(tools: Tools, execution: str, shard_id: str) -> Shard:
+    shard = tools.shards.read(shard_key(execution, shard_id))
+    if shard is None:
+        raise ConfigurationError(
+            "The bucket no longer has the shard. Check BatchRetentionDays, and that nothing deletes results/."
+        )
+    return shard
+
+
+def _name(items: Sequence[object]) -> str:
+    """Return a name for the results of these items, the same for each repetition."""
+    return sha256(json.dumps(items).encode()).hexdigest()[:32]
+
+
+def _tools(environment: Environment, parts: Parts) -> Tools:
+    settings, deadline, clients = environment.settings, environment.deadline, environment.clients
+    bucket, clock, sleep = settings.image_bucket, environment.clock, environment.sleep
+    records = parts.records(clients.s3, bucket, sleep=sleep)
+    pictures = parts.pictures(clients.s3, bucket, settings.picture_retention_days, deadline, sleep=sleep)
+    ledgers = LedgerStore(clients.s3, bucket, deadline, sleep=sleep, random=random.random)
+    return Tools(
+        settings=settings,
+        deadline=deadline,
+        credentials=CredentialsStore(
+            clients.secrets_manager,
+            settings.credentials_prefix,
+            clock=clock,
+            allows_local_hosts=settings.allows_local_hosts,
+        ),
+        leases=parts.leases(records, pictures, environment.log, deadline, settings.when_outcome_unknown),
+        records=records,
+        pictures=pictures,
+        budget=parts.budget(settings, ledgers, records, find_stored_with(pictures), environment.log, deadline),
+        api=BatchApi(settings.openai_base_url, deadline),
+        shards=parts.shards(clients.s3, bucket),
+        files=BatchFiles(clients.s3, bucket),
+        links=links_for(settings, clients.s3, clients.secrets_manager, clock=clock),
+        log=environment.log,
+    )
+
+
+handler = entry_point(build, service="batch-shards", read_seconds=READ_SECONDS)

@@ -1,0 +1,97 @@
+"""A provider of batches over real connections, which fails as a script says. Its batches are those of the stand-in."""
+
+import base64
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from local.openai_stand_in.batches import Batches
+from local.openai_stand_in.parameters import RefusalError
+from tests.proof.faults import Kind
+from tests.proof.provider import ERRORS, PICTURE, SILENT, USAGE, CountingProvider, receive
+
+BATCH_SECONDS = 500.0
+NO_EFFECT = frozenset({Kind.ERROR, Kind.RATE_LIMITED, Kind.UNAUTHORIZED, Kind.CLOSED, Kind.DIES_BEFORE, Kind.LATE})
+
+
+class BatchProvider(CountingProvider):
+    """Counts what it bills by prompt."""
+
+    def start(self, script: Callable[[str], Kind | None], clock: Callable[[], float]) -> None:
+        """Forget everything. clock: moves the batches."""
+        self._script = script
+        self.by_prompt: Counter[str] = Counter()
+        self.pictures: dict[str, bytes] = {}
+        self.late: list[Callable[[], object]] = []
+        """Effects that come after the end of an invocation."""
+        self.batches = Batches(clock, self._make, lambda: BATCH_SECONDS)
+
+    def live(self) -> int:
+        """Return the number of batches that may bill or have billed."""
+        return sum(batch.status not in {"failed", "cancelled"} for batch in self.batches.batches.values())
+
+    def _make(self, body: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
+        prompt = body["prompt"]
+        if "[moderation]" in prompt:
+            error = {"code": "moderation_blocked", "type": "image_generation_user_error", "message": "No."}
+            return 400, {"error": error}
+        self.by_prompt[prompt] += 1
+        picture = PICTURE + f"{prompt} {self.by_prompt[prompt]}".encode()
+        self.pictures[prompt] = picture
+        return 200, {"created": 1, "data": [{"b64_json": base64.b64encode(picture).decode()}], "usage": USAGE}
+
+    def _answer(self, connection: Any) -> None:  # noqa: ANN401  # a socket
+        method, path, body = receive(connection)
+        name = name_of(method, path)
+        kind = self._script(name)
+        status, content = ERRORS.get(kind, (200, None))
+        if kind is Kind.LATE:
+            self.late.append(lambda: self._effect(name, path, body))
+        if kind not in NO_EFFECT:
+            effect_status, effect = self._effect(name, path, body)
+            if content is None:
+                status, content = effect_status, effect
+        if kind in SILENT or kind is Kind.LATE:
+            return
+        payload = content if isinstance(content, bytes) else json.dumps(content).encode()
+        sent = payload[: len(payload) // 2] if kind is Kind.TRUNCATED else payload
+        connection.sendall(f"HTTP/1.1 {status} -\r\nContent-Length: {len(payload)}\r\n\r\n".encode() + sent)
+
+    def _effect(self, name: str, path: str, body: bytes) -> tuple[int, object]:
+        parts, batches = path.split("/"), self.batches
+        effects: dict[str, Callable[[], object]] = {
+            "upload": lambda: batches.upload(_file_in(body), "batch"),
+            "create": lambda: batches.create(json.loads(body))[0],
+            "cancel": lambda: batches.cancel(parts[-2]),
+            "retrieve": lambda: batches.retrieve(parts[-1]),
+            "list": lambda: batches.listed(100, None),
+            "content": lambda: batches.content(parts[-2]).content,
+        }
+        if name == "images":
+            return self._make(json.loads(body))
+        try:
+            return 200, effects[name]()
+        except RefusalError as refusal:
+            return refusal.status, refusal.body
+
+
+def _file_in(body: bytes) -> bytes:
+    """Return the file in a multipart body."""
+    start = body.index(b"\r\n\r\n", body.index(b"filename=")) + 4
+    return body[start : body.index(b"\r\n--", start)]
+
+
+def name_of(method: str, path: str) -> str:
+    """Return the name of a call to the provider."""
+    if path.endswith("/content"):
+        return "content"
+    if path.endswith("/cancel"):
+        return "cancel"
+    if path.endswith("/files"):
+        return "upload"
+    if path.endswith("/images/generations"):
+        return "images"
+    if method == "POST":
+        return "create"
+    return "list" if "/batches?" in path else "retrieve"
