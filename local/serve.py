@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 
 from local.http_api import http_api
+from local.notifications import webhook
 from local.terminal import FAILURE, CommandError, report, run_command
 from local.watched import Watched
 from local.web_server import web_server
@@ -17,6 +18,7 @@ def main(environ: Mapping[str, str]) -> int:
     """Serve on ``PORT`` (0: a free one) until Ctrl-C, and return the exit status.
 
     ``LATENCY``: seconds that the stand-in takes. ``CORS_ORIGINS``: the parameter CorsOrigins of the stack.
+    ``WEBHOOK_URL`` and ``WEBHOOK_SECRET``: of a webhook for stored pictures.
     ``BUDGET_USD``: each client's monthly budget.
     """
     port, latency = port_of(environ, default=8080), _latency(environ)
@@ -34,7 +36,7 @@ def main(environ: Mapping[str, str]) -> int:
             secrets_manager=local.secrets_manager,
             cors_origins=origins,
         )
-        with api as gateway:
+        with webhook(environ, local.account, report), api as gateway:
             try:
                 with web_server(gateway, port, report, has_budget=bool(environ.get("BUDGET_USD"))) as url:
                     report(f"{url}/: the page. {url}/docs: the API. The functions' log: {local.out / LOG}.")

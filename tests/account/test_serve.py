@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 import requests
+from werkzeug import Response
 
+from local import loopback
 from local.serve import main
 from local.terminal import CommandError
 from tests.events import EVENTS
@@ -39,7 +41,15 @@ def serving(out: Path, **environ: str) -> Iterator[tuple["subprocess.Popen[str]"
 
 
 def test_sigterm_ends_it_with_a_sentence(tmp_path: Path) -> None:
-    with serving(tmp_path, CORS_ORIGINS="http://localhost:5173") as (process, url):
+    webhook = Response(status=204)
+    with (
+        loopback.serving(webhook, 0) as receiver,
+        serving(
+            tmp_path,
+            CORS_ORIGINS="http://localhost:5173",
+            WEBHOOK_URL=f"http://127.0.0.1:{receiver.port}/pictures",
+        ) as (process, url),
+    ):
         event = {"config": {"credentials_id": "credencial-openai", "prompt": "Un faro"}}
         headers = {"Idempotency-Key": "pedido-1", "Origin": "http://localhost:5173"}
         bought = requests.post(f"{url}/clients/1/images", json=event, headers=headers, timeout=60)
@@ -51,6 +61,7 @@ def test_sigterm_ends_it_with_a_sentence(tmp_path: Path) -> None:
     assert bought.headers["Access-Control-Allow-Origin"] == "http://localhost:5173"
     assert process.returncode == 0
     assert "Ended. 1 picture was bought for 0.0132 USD." in stderr
+    assert len(re.findall(r"^Webhook: temporal/cli_1/.+\.png delivered", stderr, re.MULTILINE)) == 1
     assert "Traceback" not in stderr
     assert list((tmp_path / "account" / "stand-in" / "temporal" / "cli_1").glob("*.png"))
 
