@@ -71,10 +71,7 @@ def test_example_list(batch: Batch, tmp_path: Path, name: str, status: int, save
     results = (tmp_path / "out" / name / "results.jsonl").read_text("utf-8").splitlines()
     assert len(results) == done.totals["asked"]
     assert sum(done.totals["failed"].values()) == status
-
-
-def test_failure_names_the_item(batch: Batch) -> None:
-    assert "(id sin-prompt)" in batch(EVENTS / "batch.json").progress
+    assert ("(id sin-prompt)" in done.progress) == (status == 1)
 
 
 def test_contact_sheet_shows_every_script(batch: Batch, tmp_path: Path) -> None:
@@ -107,29 +104,14 @@ def test_id_that_is_no_file_name_is_saved(batch: Batch, tmp_path: Path) -> None:
     assert len(pictures(tmp_path)) == 2
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "message"),
-    [
-        ("a.csv", "id;prompt\n1;Un faro\n", "semicolons"),
-        ("a.csv", "id,prompt\n1,Un fár\n".encode("latin-1"), "not UTF-8"),
-        ("a.csv", "", "empty"),
-        ("a.csv", "id,promt\n1,Un faro\n", "did you mean prompt"),
-        ("a.CSV", "Un faro\nUn gato\n", "no column is named prompt"),
-        ("a.json", '{"items": []}', "must contain one JSON array"),
-        ("a.jsonl", '{"data": {"prompt": "x"}}\n{"data"\n', "line 2"),
-        ("a.csv", "id,prompt\n1,Un faro\n1,Un gato\n", "id 1 is in line 2 and again in line 3"),
-    ],
-)
-def test_wrong_list_is_a_sentence(
-    batch: Batch, tmp_path: Path, stand_in: StandIn, name: str, content: str | bytes, message: str
-) -> None:
-    path = tmp_path / name
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+def test_wrong_list_is_a_sentence(batch: Batch, tmp_path: Path, stand_in: StandIn) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("id;prompt\n1;Un faro\n", "utf-8")
 
     done = batch(path, OPENAI_API_KEY=stand_in.api_key, OPENAI_BASE_URL=stand_in.base_url)
 
     assert (done.status, done.totals) == (1, {})
-    assert message in done.progress
+    assert "semicolons" in done.progress
     assert stand_in.ledger()["requests"] == 0
 
 

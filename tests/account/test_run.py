@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from generate_image.errors import BudgetExceededError, GenerateImageError
+from generate_image.errors import BudgetExceededError
 from local.openai_stand_in import StandIn
-from local.run import main
+from local.run import main, read_event
 from local.terminal import CommandError
 from tests.events import EVENTS, event_for
 
@@ -42,7 +42,7 @@ def run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Run:
         path = event
         if not isinstance(event, Path | str):
             path = tmp_path / "event.json"
-            path.write_text(json.dumps(event), "utf-8")
+            path.write_text(json.dumps(event), "utf-8-sig")  # with a byte order mark, as Notepad writes it
         status = main(str(path), {"OUT": str(tmp_path / "out"), **environ})
         printed = capsys.readouterr()
         return Done(status, json.loads(printed.out or "{}"), printed.err)
@@ -78,22 +78,12 @@ def test_prompt_replaces_own_prompt(run: Run) -> None:
     assert "data.prompt_image, persistent mode" in done.progress
 
 
-def test_another_prompt_is_another_picture(run: Run) -> None:
-    own = run(EVENTS / "with-key.json")
-    cat, again = (run(EVENTS / "with-key.json", PROMPT="Un gato") for _ in range(2))
+def test_prompt_changes_the_key_or_is_added() -> None:
+    own, cat = (read_event(str(EVENTS / "with-key.json"), prompt) for prompt in ({}, {"PROMPT": "Un gato"}))
+    added = read_event(str(EVENTS / "bad" / "no-prompt.json"), {"PROMPT": "Un faro"})
 
-    assert own.meta["image_id"] != cat.meta["image_id"]
-    assert again.meta["replayed"]
-
-
-def test_prompt_is_added_where_there_is_none(run: Run) -> None:
-    assert run(EVENTS / "bad" / "no-prompt.json", PROMPT="Un faro").meta["prompt"] == "Un faro"
-
-
-def test_settings_reach_the_function(run: Run) -> None:
-    costs = [run(event_for("Un faro"), IMAGE_QUALITY=quality).meta["cost_usd"] for quality in ("low", "medium", "high")]
-
-    assert costs == sorted(set(costs))
+    assert own["idempotency_key"] != cat["idempotency_key"]
+    assert added["data"] == {"prompt_image": "Un faro"}
 
 
 def test_budget_holds_across_runs(run: Run) -> None:
@@ -114,28 +104,14 @@ def test_key_of_other_settings_is_explained(run: Run) -> None:
     assert run(EVENTS / "with-key.json", IMAGE_QUALITY="high", KEY="another").status == 0
 
 
-def test_real_provider_gets_real_key(run: Run, tmp_path: Path) -> None:
+def test_real_provider_gets_real_key_and_its_own_pictures(run: Run, tmp_path: Path) -> None:
+    run(EVENTS / "with-key.json")
     with StandIn(api_key="sk-of-mine") as real:
-        done = run(EVENTS / "direct.json", OPENAI_API_KEY="sk-of-mine", OPENAI_BASE_URL=real.base_url)
+        done = run(EVENTS / "with-key.json", OPENAI_API_KEY="sk-of-mine", OPENAI_BASE_URL=real.base_url)
         assert real.ledger()["billed"] == 1
     assert "costs money" in done.progress
     for file in tmp_path.rglob("*.*"):
         assert not file.is_file() or b"sk-of-mine" not in file.read_bytes()
-
-
-def test_real_provider_replays_no_stand_in_picture(run: Run) -> None:
-    run(EVENTS / "with-key.json")
-    with StandIn(api_key="sk-of-mine") as real:
-        done = run(EVENTS / "with-key.json", OPENAI_API_KEY="sk-of-mine", OPENAI_BASE_URL=real.base_url)
-
-    assert done.meta["replayed"] is False
-
-
-def test_event_with_a_byte_order_mark_is_read(run: Run, tmp_path: Path) -> None:
-    path = tmp_path / "notepad.json"
-    path.write_text(json.dumps(event_for("Un faro")), "utf-8-sig")
-
-    assert run(path).status == 0
 
 
 @pytest.mark.parametrize(
@@ -156,16 +132,9 @@ def test_file_without_an_event_is_refused(run: Run, tmp_path: Path, content: byt
     assert refused.value.status == 2
 
 
-@pytest.mark.parametrize("path", ["", "events/none.json"])
-def test_missing_file_is_refused(run: Run, path: str) -> None:
-    with pytest.raises(CommandError, match="no such file"):
-        run(path)
-
-
-@pytest.mark.parametrize("prompt", ["", "   "])
-def test_empty_prompt_is_refused(run: Run, prompt: str) -> None:
+def test_empty_prompt_is_refused(run: Run) -> None:
     with pytest.raises(CommandError, match="PROMPT is empty"):
-        run(EVENTS / "direct.json", PROMPT=prompt)
+        run(EVENTS / "direct.json", PROMPT="   ")
 
 
 def test_unwritable_folder_is_refused_before_the_purchase(run: Run, tmp_path: Path) -> None:
@@ -173,15 +142,6 @@ def test_unwritable_folder_is_refused_before_the_purchase(run: Run, tmp_path: Pa
 
     with pytest.raises(CommandError, match="cannot be written"):
         run(EVENTS / "direct.json")
-
-
-@pytest.mark.parametrize(
-    ("name", "code"), [("several-faults", "InvalidRequestError"), ("credentials-unknown", "CredentialsError")]
-)
-def test_error_of_the_function_is_raised(run: Run, name: str, code: str) -> None:
-    with pytest.raises(GenerateImageError) as raised:
-        run(EVENTS / "bad" / f"{name}.json")
-    assert raised.value.code == code
 
 
 def test_picture_that_cannot_be_saved_is_in_the_account(run: Run, tmp_path: Path) -> None:
