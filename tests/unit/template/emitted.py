@@ -36,7 +36,7 @@ def _log_everything(log: Log, *, is_watch: bool) -> None:
     log.bind(client_id="1", image_id="0f5c8a1e-3b1d-51ef-9a52-0a1b2c3d4e5f")
     log.picture_bought(PICTURE, 12.3)
     log.picture_bought(PICTURE._replace(model="dall-e-3", cost_usd=None), 12.3)
-    log.picture_stored(StoredPicture("temporal/cli_1/0f5c.png", "image/png", 0, "present"), "gpt-image-2")
+    log.picture_stored(StoredPicture("temporal/cli_1/0f5c.png", "image/png", 0, "present"), "gpt-image-2.6-flare")
     log.picture_replayed(PICTURE, "temporal/cli_1/0f5c.png")
     log.settled_in_full("0f5c8a1e-3b1d-51ef-9a52-0a1b2c3d4e5f", 0.25)
     log.settled_above_reservation("0f5c8a1e-3b1d-51ef-9a52-0a1b2c3d4e5f", 0.3, 0.25)
