@@ -27,6 +27,7 @@ TEMPLATE = Path(__file__).parents[1] / "template.yaml"
 RULE = "PictureStoredRule"
 SECRET_HEADER = "X-Webhook-Secret"  # noqa: S105  # a name
 TIMEOUT_SECONDS = 5
+RETRIED = {401, 407, 409, 429, *range(500, 600)}
 POLL_SECONDS = 0.5
 LONGEST_WAIT_SECONDS = 480.0
 """The cap of our waits, with which 185 retries take 24 hours. AWS publishes "exponential back off and jitter" alone."""
@@ -196,7 +197,7 @@ def _documented(body: str) -> str:
 
 def _retry_after(response: requests.Response) -> float | None:
     """Return the fewest seconds until a retry, or None if EventBridge does not retry such a response."""
-    if response.status_code != requests.codes.too_many_requests and response.status_code < 500:  # noqa: PLR2004  # 5xx
+    if response.status_code not in RETRIED:
         return None
     try:
         seconds = float(response.headers.get("Retry-After", "0"))

@@ -129,7 +129,7 @@ def test_message_is_the_documented_event(delivery: Delivery, receiver: Receiver)
 
 
 def test_message_arrives_after_three_failures(delivery: Delivery, receiver: Receiver) -> None:
-    receiver.responses = [Response(status=status) for status in (500, 429, 503)]
+    receiver.responses = [Response(status=status) for status in (500, 429, 401)]
     delivery.store(KEY)
     delivery.finish()
 
