@@ -1,6 +1,8 @@
 """Messages about stored pictures: the pattern, retries and queue of the rule; nothing without the parameters."""
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +24,14 @@ OTHER_KEYS = [
     "results/spring/manifest.json",
     "results/spring/items.jsonl",
 ]
+
+
+PAGE = (Path(__file__).parents[3] / "docs" / "notifications.md").read_text("utf-8")
+DOCUMENTED = {
+    example["detail-type"][0]: example
+    for example in map(json.loads, re.findall(r"^```json\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL))
+    if isinstance(example.get("source"), list)
+}
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +69,24 @@ def test_picture_matches_the_rule(stack: Stack, key: str) -> None:
 @pytest.mark.parametrize("key", OTHER_KEYS)
 def test_no_other_object_matches_the_rule(stack: Stack, key: str) -> None:
     assert not matches(stack, event(key))
+
+
+def test_documented_pattern_is_that_of_the_rule(stack: Stack) -> None:
+    documented = json.dumps(DOCUMENTED["Object Created"]).replace("BUCKET", "picturebucket")
+
+    assert json.loads(documented) == stack.properties("PictureStoredRule")["EventPattern"]
+
+
+@pytest.mark.parametrize(
+    ("status", "is_failure"), [("FAILED", True), ("TIMED_OUT", True), ("ABORTED", True), ("SUCCEEDED", False)]
+)
+def test_documented_pattern_finds_failed_executions(*, status: str, is_failure: bool) -> None:
+    """https://docs.aws.amazon.com/step-functions/latest/dg/cw-events.html."""
+    name = "Step Functions Execution Status Change"
+    detail = {"status": status, "stateMachineArn": "STATE-MACHINE-ARN", "input": "{}", "output": None}
+    event: Any = {"source": "aws.states", "detail-type": name, "detail": detail}
+
+    assert EventPattern.load(json.dumps(DOCUMENTED[name])).matches_event(event) is is_failure
 
 
 def test_other_buckets_and_events_do_not_match(stack: Stack) -> None:
