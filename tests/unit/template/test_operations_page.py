@@ -66,10 +66,6 @@ def test_query_reads_logged_fields(logged: list[dict[str, Any]], query: str) -> 
     assert not compared or not [line for line in matching if "_aws" in line]
 
 
-def _matches(line: dict[str, Any], name: str, values: set[str]) -> bool:
-    return name in line if values == {PLACEHOLDER} else line.get(name) in values
-
-
 def _compared(query: str) -> dict[str, set[str]]:
     """Return the values that a query compares each field with."""
     compared: dict[str, set[str]] = {}
