@@ -1,4 +1,4 @@
-"""The Batch API: files, batches and their states. The routes are at the end.
+"""The Batch API: files, batches and their states. The routes: batches_api.py.
 
 Sources: OpenAI's batch guide and API reference, and the public issues that docs/batches.md names. A batch goes through
 its states as the clock moves: a tenth of its time is its validation.
@@ -83,7 +83,8 @@ class Batches:
     """Every file and batch of a stand-in.
 
     clock: returns seconds since the epoch. make: executes the body of a request, bills it, and returns the response's
-    status and body. seconds: that a batch takes.
+    status and body. seconds: that a batch takes. faults: of the next submissions, names in BATCH_FAULTS; an empty name
+    is none. takes_ranges: whether a file can be read from a position on, which OpenAI does not document.
     """
 
     clock: Callable[[], float]
@@ -92,6 +93,7 @@ class Batches:
     batches: dict[str, Batch] = field(default_factory=dict)
     files: dict[str, StoredFile] = field(default_factory=dict)
     faults: deque[str] = field(default_factory=deque)
+    takes_ranges: bool = False
 
     def __post_init__(self) -> None:
         self._lock = RLock()

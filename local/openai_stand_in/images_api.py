@@ -40,13 +40,13 @@ def generate(state: State, request: Request, request_id: str) -> Reply:
     picture = b""
     if fault.bills:
         state.pause(state.latency)
-        picture = _picture(generation, fault, state.picture_bytes)
+        picture = picture_of(generation, fault, state.picture_bytes)
         ledger.bill(entry, picture, generation.model.microdollars(generation.input_tokens, generation.output_tokens))
     root = request.host_url.removesuffix("/")
     if fault.status is not None or not fault.bills:
         reply = fault_reply(fault, {"root": root, "model": str(model)})
     else:
-        reply = json_reply(200, _success(generation, _data(state, generation, picture, fault, root)))
+        reply = json_reply(200, success(generation, _data(state, generation, picture, fault, root)))
         reply.fault = fault
     entry.status = reply.status_code if fault.delivery.has_status else None
     return reply
@@ -134,7 +134,8 @@ def _accept(state: State, request: Request, document: dict[str, Any] | None) -> 
     return accept(document, state.models(), state.current_date())
 
 
-def _picture(generation: Generation, fault: Fault, at_least: int) -> bytes:
+def picture_of(generation: Generation, fault: Fault, at_least: int) -> bytes:
+    """Return the picture that a request gets. at_least: bytes to which a PNG is padded."""
     if fault.picture is not None:
         return fault.picture
     return draw(
@@ -159,7 +160,8 @@ def _data(state: State, generation: Generation, picture: bytes, fault: Fault, ro
     return [{**revised, "url": fill(fault.url or PICTURE_URL, {"root": root, "id": picture_id})}]
 
 
-def _success(generation: Generation, data: list[dict[str, str]]) -> dict[str, Any]:
+def success(generation: Generation, data: list[dict[str, str]]) -> dict[str, Any]:
+    """Return the document of a good response."""
     response: dict[str, Any] = {"created": int(time.time()), "data": data}
     if generation.model.is_dall_e:
         return response

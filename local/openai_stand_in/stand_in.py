@@ -15,9 +15,9 @@ from werkzeug.wrappers import Request
 
 from local.loopback import LOOPBACK_NAMES, is_own_host
 
+from . import batches_api, images_api
 from .delivery import Reply, add_headers, deliver, json_reply
 from .faults import API_HEADERS
-from .images_api import ROUTES
 from .parameters import RefusalError
 from .state import State
 
@@ -31,7 +31,12 @@ HOST_NAMES = frozenset({*LOOPBACK_NAMES, "host.docker.internal"})
 
 def create_app(state: State, host: str = "127.0.0.1") -> WSGIApplication:
     """Return the application. It refuses a request for another host, and any request of a web page."""
-    routes = Map([Rule(path, methods=[method], endpoint=view) for method, path, view in ROUTES])
+    routes = Map(
+        [
+            Rule(path, methods=[method], endpoint=view)
+            for method, path, view in (*images_api.ROUTES, *batches_api.ROUTES)
+        ]
+    )
     names = {*HOST_NAMES, host}
 
     def dispatch(request: Request, request_id: str) -> Reply:
@@ -65,7 +70,7 @@ def create_app(state: State, host: str = "127.0.0.1") -> WSGIApplication:
 
 @dataclass(kw_only=True, eq=False)
 class StandIn(State):
-    """A stand-in for OpenAI's Images API; `with StandIn() as stand_in:` runs it on a free port.
+    """A stand-in for OpenAI's Images API and Batch API; `with StandIn() as stand_in:` runs it on a free port.
 
     api_key: the accepted key, until `accept_keys` replaces it.
     latency: seconds that a picture takes; it is billed at their end.
@@ -73,6 +78,7 @@ class StandIn(State):
     dall_e_3: serve dall-e-3, as hosts do that speak OpenAI's older dialect.
     shutdown_dates: other shutdown dates by model; None for no date.
     today: the date by which models are retired; None for the true one, in UTC.
+    batch_seconds: that a batch takes. clock: moves the batches; seconds since the epoch.
     sleep: replaces waiting, for latency and faults; takes seconds. A test gives one that waits for an Event.
     host: the address to listen on. port: 0 for a free one.
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+import time
 from collections import OrderedDict, deque
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime
+from functools import partial
 from hashlib import sha256
 from threading import Event, Lock
 from typing import TYPE_CHECKING, Any
 
+from .batches import Batches
+from .batches_api import execute
 from .faults import CATALOGUE, Fault, Route
 from .parameters import MODELS, Model
 
@@ -131,6 +135,8 @@ class State:
     shutdown_dates: Mapping[str, date | None] = field(default_factory=dict)
     today: date | None = None
     sleep: Callable[[float], object] | None = None
+    batch_seconds: float = 0
+    clock: Callable[[], float] = time.time
 
     def __post_init__(self) -> None:
         self.stopping = Event()
@@ -146,6 +152,7 @@ class State:
         self.accepted_keys = frozenset({self.api_key})
         self.forget_script()
         self._offers: OrderedDict[str, _Offer] = OrderedDict()
+        self.batches = Batches(lambda: self.clock(), partial(execute, self), lambda: self.batch_seconds)  # noqa: PLW0108  # the clock can be replaced
 
     def accept_keys(self, keys: Collection[str]) -> None:
         """Accept exactly these API keys."""
@@ -218,7 +225,7 @@ class State:
             return offer.picture, offer.fault if offer.left >= 0 else None
 
 
-SETTINGS = ("latency", "picture_bytes", "dall_e_3", "shutdown_dates", "today", "sleep")
+SETTINGS = ("latency", "picture_bytes", "dall_e_3", "shutdown_dates", "today", "sleep", "batch_seconds", "clock")
 
 
 def _changed(fault: Fault, changes: Mapping[str, Any]) -> Fault:

@@ -1,0 +1,121 @@
+"""The routes of the Batch API, and the execution of one of its requests."""
+
+from __future__ import annotations
+
+import base64
+import json
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+from .delivery import Reply, json_reply
+from .faults import NO_FAULT, Delivery, Fault, Route
+from .images_api import check_key, picture_of, success
+from .parameters import RefusalError, accept
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from werkzeug.wrappers import Request
+
+    from .state import State
+
+MOST_LISTED = 100
+_LOST = Fault(bills=True, delivery=Delivery.CLOSED)
+_CUT = Fault(bills=True, delivery=Delivery.TRUNCATED)
+
+
+def upload_file(state: State, request: Request, _request_id: str) -> Reply:
+    """`POST /v1/files`, multipart."""
+    check_key(state, request)
+    file, purpose = request.files.get("file"), request.form.get("purpose")
+    if file is None or purpose != "batch":
+        raise RefusalError("Missing required parameter: 'file', or 'purpose' is not 'batch'.", param="file")
+    with closing(file):
+        return json_reply(200, state.batches.upload(file.stream.read(), purpose))
+
+
+def retrieve_content(state: State, request: Request, _request_id: str, name: str) -> Reply:
+    """`GET /v1/files/{id}/content`. It has no ranges, unless `Batches.takes_ranges`."""
+    check_key(state, request)
+    file = state.batches.content(name)
+    content, status, fault = file.content, 200, NO_FAULT
+    if request.range and state.batches.takes_ranges:
+        content, status = content[request.range.ranges[0][0] :], 206
+    elif file.downloads == 1 and file.fault == "output_truncated":
+        content = content[: len(content) // 2]
+    elif file.downloads == 1 and file.fault == "output_cut":
+        fault = _CUT
+    reply = Reply(content, status, content_type="application/octet-stream")
+    reply.fault = fault
+    return reply
+
+
+def create_batch(state: State, request: Request, _request_id: str) -> Reply:
+    """`POST /v1/batches`."""
+    check_key(state, request)
+    try:
+        document = json.loads(request.get_data())
+    except ValueError:
+        document = None
+    if not isinstance(document, dict):
+        raise RefusalError("We could not parse the JSON body of your request.")
+    batch, fault = state.batches.create(document)
+    if fault == "batch_error":
+        return Reply("<html>Bad Gateway</html>", 502, content_type="text/html")
+    reply = json_reply(200, batch)
+    if fault == "batch_lost":
+        reply.fault = _LOST
+    return reply
+
+
+def retrieve_batch(state: State, request: Request, _request_id: str, name: str) -> Reply:
+    """`GET /v1/batches/{id}`."""
+    check_key(state, request)
+    return json_reply(200, state.batches.retrieve(name))
+
+
+def list_batches(state: State, request: Request, _request_id: str) -> Reply:
+    """`GET /v1/batches`, the newest first; `limit` and `after` select a page."""
+    check_key(state, request)
+    limit = request.args.get("limit", 20, type=int)
+    if not 1 <= limit <= MOST_LISTED:
+        raise RefusalError("Invalid 'limit': expected a value from 1 to 100.", param="limit")
+    return json_reply(200, state.batches.listed(limit, request.args.get("after")))
+
+
+def cancel_batch(state: State, request: Request, _request_id: str, name: str) -> Reply:
+    """`POST /v1/batches/{id}/cancel`."""
+    check_key(state, request)
+    return json_reply(200, state.batches.cancel(name))
+
+
+ROUTES = (
+    ("POST", "/v1/files", upload_file),
+    ("GET", "/v1/files/<name>/content", retrieve_content),
+    ("POST", "/v1/batches", create_batch),
+    ("GET", "/v1/batches", list_batches),
+    ("GET", "/v1/batches/<name>", retrieve_batch),
+    ("POST", "/v1/batches/<name>/cancel", cancel_batch),
+)
+
+
+def execute(state: State, body: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
+    """Execute a request of a batch: the status and the body of its response. A picture is billed at half its price.
+
+    A fault without a status is a server error.
+    """
+    ledger = state.current_ledger
+    entry = ledger.request("batch", body.get("model"), body.get("prompt"))
+    try:
+        generation = accept(body, state.models(), state.current_date())
+    except RefusalError as refusal:
+        return refusal.status, refusal.body
+    found = state.take_fault(Route.GENERATIONS, body.get("model"), body.get("prompt"))
+    fault = found[1] if found else NO_FAULT
+    if not fault.bills:
+        error = fault.body if isinstance(fault.body, dict) else {"error": {"type": "server_error", "code": None}}
+        return fault.status or 500, error
+    picture = picture_of(generation, fault, state.picture_bytes)
+    cost = generation.model.microdollars(generation.input_tokens, generation.output_tokens)
+    ledger.bill(entry, picture, -(-cost // 2))
+    return 200, success(generation, [{"b64_json": base64.b64encode(picture).decode()}])

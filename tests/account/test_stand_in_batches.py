@@ -1,0 +1,177 @@
+"""The stand-in's Batch API, with OpenAI's own SDK as its client."""
+
+import base64
+import io
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import openai
+import pytest
+from openai import OpenAI
+from openai.types import Batch
+
+from local.openai_stand_in import StandIn
+from tests.memory_s3 import Clock
+
+PROMPTS = ("a lighthouse", "a quay", "a boat", "[moderation_blocked] a fight")
+
+
+@pytest.fixture
+def clock(stand_in: StandIn) -> Clock:
+    clock = Clock()
+    stand_in.clock, stand_in.batch_seconds = clock, 1000
+    return clock
+
+
+@pytest.fixture
+def client(stand_in: StandIn, clock: Clock) -> Iterator[OpenAI]:
+    del clock
+    with OpenAI(base_url=stand_in.base_url, api_key=stand_in.api_key, max_retries=0) as client:
+        yield client
+
+
+def requests_for(prompts: tuple[str, ...], model: str = "gpt-image-2.6-flare") -> bytes:
+    lines = [
+        {
+            "custom_id": prompt,
+            "method": "POST",
+            "url": "/v1/images/generations",
+            "body": {"model": model, "prompt": prompt, "n": 1, "size": "1024x1024", "quality": "low"},
+        }
+        for prompt in prompts
+    ]
+    return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+
+
+def submit(client: OpenAI, content: bytes = requests_for(PROMPTS)) -> Batch:
+    file = client.files.create(file=("requests.jsonl", io.BytesIO(content)), purpose="batch")
+    return client.batches.create(
+        input_file_id=file.id,
+        endpoint="/v1/images/generations",
+        completion_window="24h",
+        metadata={"shard": "1"},
+    )
+
+
+def lines_of(client: OpenAI, file_id: str | None) -> list[dict[str, Any]]:
+    assert file_id is not None
+    return [json.loads(line) for line in client.files.content(file_id).iter_lines() if line]
+
+
+def test_batch_goes_through_its_states(client: OpenAI, clock: Clock) -> None:
+    batch = submit(client)
+    states = []
+    for _ in range(11):
+        states.append(client.batches.retrieve(batch.id).status)
+        clock.pass_by(100)
+
+    assert list(dict.fromkeys(states)) == ["validating", "in_progress", "finalizing", "completed"]
+    assert batch.metadata == {"shard": "1"}
+
+
+def test_results_are_in_two_files_and_cost_half(client: OpenAI, clock: Clock, stand_in: StandIn) -> None:
+    batch = submit(client)
+    clock.pass_by(1000)
+    ended = client.batches.retrieve(batch.id)
+
+    pictures = {line["custom_id"]: line["response"] for line in lines_of(client, ended.output_file_id)}
+    [refused] = lines_of(client, ended.error_file_id)
+    assert pictures.keys() == set(PROMPTS[:3])
+    assert base64.b64decode(pictures["a quay"]["body"]["data"][0]["b64_json"]).startswith(b"\x89PNG")
+    assert refused["response"]["body"]["error"]["code"] == "moderation_blocked"
+    half = stand_in.ledger()["usd"]
+    stand_in.current_ledger.__init__()  # type: ignore[misc]  # an empty ledger
+    for prompt in PROMPTS[:3]:
+        client.images.generate(model="gpt-image-2.6-flare", prompt=prompt, quality="low")
+    assert half == pytest.approx(stand_in.ledger()["usd"] / 2, abs=2e-6)
+
+
+def test_order_of_the_output_is_not_that_of_the_input(client: OpenAI, clock: Clock) -> None:
+    prompts = tuple(f"boat {number}" for number in range(12))
+    batch = submit(client, requests_for(prompts))
+    clock.pass_by(1000)
+
+    ids = [line["custom_id"] for line in lines_of(client, client.batches.retrieve(batch.id).output_file_id)]
+    assert sorted(ids) == sorted(prompts)
+    assert ids != list(prompts)
+
+
+def test_unfinished_requests_expire(client: OpenAI, clock: Clock, stand_in: StandIn) -> None:
+    stand_in.batches.faults.append("never_ends")
+    batch = submit(client)
+    clock.pass_by(86_400)
+    expired = client.batches.retrieve(batch.id)
+
+    assert (expired.status, expired.output_file_id) == ("expired", None)
+    assert {line["error"]["code"] for line in lines_of(client, expired.error_file_id)} == {"batch_expired"}
+    assert stand_in.ledger()["billed"] == 0
+
+
+def test_list_has_pages(client: OpenAI) -> None:
+    made = [submit(client).id for _ in range(5)]
+
+    assert [batch.id for batch in client.batches.list(limit=2)] == made[::-1]
+
+
+def test_cancelled_batch_bills_nothing(client: OpenAI, clock: Clock, stand_in: StandIn) -> None:
+    batch = submit(client)
+    assert client.batches.cancel(batch.id).status == "cancelled"
+    clock.pass_by(2000)
+
+    assert client.batches.retrieve(batch.id).status == "cancelled"
+    assert stand_in.ledger()["billed"] == 0
+    with pytest.raises(openai.ConflictError):
+        client.batches.cancel(batch.id)
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (requests_for(("twice", "twice")), "duplicate_custom_id"),
+        (requests_for(("one",)) + requests_for(("two",), "gpt-image-2"), "mismatched_model"),
+        (b"", "empty_file"),
+    ],
+)
+def test_wrong_file_fails_the_validation(client: OpenAI, clock: Clock, content: bytes, code: str) -> None:
+    batch = submit(client, content)
+    clock.pass_by(200)
+    failed = client.batches.retrieve(batch.id)
+
+    assert failed.status == "failed"
+    assert failed.errors
+    assert [error.code for error in failed.errors.data or []] == [code]
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        ("file_not_found", openai.BadRequestError),
+        ("batch_rate_limit", openai.RateLimitError),
+        ("batch_lost", openai.APIConnectionError),
+        ("batch_error", openai.InternalServerError),
+    ],
+)
+def test_submission_fails_as_scripted(
+    client: OpenAI, stand_in: StandIn, fault: str, error: type[openai.OpenAIError]
+) -> None:
+    stand_in.batches.faults.append(fault)
+    with pytest.raises(error):
+        submit(client)
+
+    assert len(list(client.batches.list())) == (fault in {"batch_lost", "batch_error"})
+
+
+@pytest.mark.parametrize("fault", ["output_truncated", "output_cut"])
+def test_first_download_of_the_output_ends_early(client: OpenAI, clock: Clock, stand_in: StandIn, fault: str) -> None:
+    stand_in.batches.faults.append(fault)
+    batch = submit(client)
+    clock.pass_by(1000)
+    file_id = client.batches.retrieve(batch.id).output_file_id or ""
+
+    first = b""
+    try:
+        first = client.files.content(file_id).read()
+    except openai.APIError:
+        assert fault == "output_cut"
+    assert len(first) < len(client.files.content(file_id).read())
