@@ -111,6 +111,21 @@ def test_dashboard_shows_all_that_is_emitted(stack: Stack, emitted: set[Metric])
     assert {name for _, name, _ in own} == {name for _, name, _ in emitted}
 
 
+def test_dashboard_adds_up_the_cost_of_each_client(stack: Stack) -> None:
+    [table] = widgets(stack, "log")
+    [bought, *_] = [line for line in lines("another stack") if line.get("message") == "picture bought"]
+
+    assert {"client_id", "cost_usd"} <= bought.keys()
+    assert 'message = "picture bought" | stats sum(cost_usd) as usd' in table["query"]
+    assert "by client_id" in table["query"]
+    [group] = [
+        group["LogGroupName"]
+        for group in stack.of_type("AWS::Logs::LogGroup").values()
+        if f"'{group['LogGroupName']}'" in table["query"]
+    ]
+    assert group.endswith("-generate-image")
+
+
 def test_alarms_watch_what_is_emitted(stack: Stack, emitted: set[Metric]) -> None:
     own = [metric for metric in in_alarms(stack) if metric[0] == "GenerateImage"]
 
