@@ -15,6 +15,18 @@ BATCH_SECONDS = 500.0
 NO_EFFECT = frozenset({Kind.ERROR, Kind.RATE_LIMITED, Kind.UNAUTHORIZED, Kind.CLOSED, Kind.DIES_BEFORE, Kind.LATE})
 
 
+REFUSALS: Mapping[str, tuple[int, str | None]] = {
+    "moderation": (400, "moderation_blocked"),
+    "rejected": (400, "invalid_value"),
+    "429": (429, "rate_limit_exceeded"),
+    "500": (500, "server_error"),
+    "502": (502, None),
+    "quota": (429, "insufficient_quota"),
+    "retired": (404, "model_not_found"),
+}
+"""The refusals of a request by the name in its prompt, or by its model."""
+
+
 class BatchProvider(CountingProvider):
     """Counts what it bills by prompt."""
 
@@ -28,14 +40,18 @@ class BatchProvider(CountingProvider):
         self.batches = Batches(clock, self._make, lambda: BATCH_SECONDS)
 
     def live(self) -> int:
-        """Return the number of batches that may bill or have billed."""
-        return sum(batch.status not in {"failed", "cancelled"} for batch in self.batches.batches.values())
+        """Return the number of batches of one file that may bill or have billed."""
+        made = self.batches.batches.values()
+        files = Counter(batch.input_file_id for batch in made if batch.status not in {"failed", "cancelled"})
+        return max(files.values(), default=0)
 
     def _make(self, body: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
         prompt = body["prompt"]
-        if "[moderation]" in prompt:
-            error = {"code": "moderation_blocked", "type": "image_generation_user_error", "message": "No."}
-            return 400, {"error": error}
+        for name, (status, code) in REFUSALS.items():
+            if f"[{name}]" in prompt or name == body["model"]:
+                return status, {"error": {"code": code, "type": "error", "message": "No."}}
+        if "[no picture]" in prompt:
+            return 200, {"created": 1, "data": []}
         self.by_prompt[prompt] += 1
         picture = PICTURE + f"{prompt} {self.by_prompt[prompt]}".encode()
         self.pictures[prompt] = picture
@@ -55,8 +71,16 @@ class BatchProvider(CountingProvider):
         if kind in SILENT or kind is Kind.LATE:
             return
         payload = content if isinstance(content, bytes) else json.dumps(content).encode()
-        sent = payload[: len(payload) // 2] if kind is Kind.TRUNCATED else payload
+        fault = self._fault_of_download(name, path)
+        if fault == "output_truncated":
+            payload = payload[: len(payload) * 2 // 3]
+        is_cut = kind is Kind.TRUNCATED or fault == "output_cut"
+        sent = payload[: len(payload) // 2] if is_cut else payload
         connection.sendall(f"HTTP/1.1 {status} -\r\nContent-Length: {len(payload)}\r\n\r\n".encode() + sent)
+
+    def _fault_of_download(self, name: str, path: str) -> str:
+        file = self.batches.files.get(path.split("/")[-2]) if name == "content" else None
+        return file.fault if file and file.downloads == 1 else ""
 
     def _effect(self, name: str, path: str, body: bytes) -> tuple[int, object]:
         parts, batches = path.split("/"), self.batches

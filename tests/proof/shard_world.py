@@ -55,8 +55,14 @@ def item_of(prompt: str) -> dict[str, Any]:
 
 @dataclass
 class ShardWorld(World):
-    """One shard. prompts: of its items. shard_parts: the classes of its function. results: of the items, at the end."""
+    """One shard. prompts: of its items. shard_parts: the classes of its function.
 
+    execution: its name. is_direct: whether pictures are also requested directly, during the batch and after it. direct:
+    the results of that. results: of the items, at the end.
+    """
+
+    execution: str = "run"
+    is_direct: bool = True
     prompts: Sequence[str] = PROMPTS
     shard_parts: Parts = PARTS
     results: list[dict[str, Any]] = field(default_factory=list)
@@ -84,10 +90,11 @@ class ShardWorld(World):
             shards = result["shards"]
             if result["next"] == "done":
                 self.results = list(self._read(result["results"]))
-                self.direct += [self._call_directly(prompt) for prompt in self.prompts]
+                if self.is_direct:
+                    self.direct += [self._call_directly(prompt) for prompt in self.prompts]
                 return self
             if result["next"] == "wait":
-                if not has_called:
+                if self.is_direct and not has_called:
                     has_called = True
                     self.direct.append(self._call_directly(self.prompts[0]))
                 self.clock.pass_by(result["seconds"])
@@ -95,7 +102,7 @@ class ShardWorld(World):
         return self
 
     def _step(self, step: str, shards: object) -> tuple[dict[str, Any] | None, End]:
-        event = {"step": step, "execution": "run", "poll_seconds": POLL_SECONDS}
+        event = {"step": step, "execution": self.execution, "poll_seconds": POLL_SECONDS}
         event |= {"items": self.items} if step != "check" else {}
         event |= {"shards": shards} if step != "submit" else {}
         for due, call in self._late_calls:

@@ -107,7 +107,11 @@ def _failed() -> ProviderUnavailableError:
 def _picture(
     response: Mapping[str, Any], encoded: bytes | memoryview | None, model: str
 ) -> BatchedPicture | GenerateImageError:
-    images, request_id = read_document(response["body"], encoded), response.get("request_id")
+    request_id = response.get("request_id")
+    try:
+        images = read_document(response["body"], encoded)
+    except UNREADABLE:
+        images = None
     if images is None or images.content is None:
         return ProviderResponseError("The batch's line contains no picture. It may be billed.")
     cost = cost_usd(model, images.usage, BATCH)
