@@ -32,8 +32,8 @@ BAD = {
 }
 LINKS = {"imageUrl", "urlPath", "localPath"}
 META = {
-    "prompt", "tokens_consumed", "image_id", "model", "bucket", "key", "content_type", "url_expires_at", "usage",
-    "cost_usd", "openai_request_id", "replayed",
+    "prompt", "tokens_consumed", "image_id", "model", "bucket", "key", "content_type", "content_credentials",
+    "url_expires_at", "usage", "cost_usd", "openai_request_id", "replayed",
 }  # fmt: skip
 
 
@@ -130,12 +130,13 @@ def test_purchases_replays_and_failures_are_counted(module: Module, stand_in: St
     module.invoke(event_for("a lighthouse", idempotency_key="k"))
     stand_in.script("moderation_blocked")
     attempt(module, event_for("a harbour"))
-    bought, replayed, failed = module.metrics()
+    bought, stored, replayed, failed = module.metrics()
     assert bought["PicturesBought"] == [1.0]
     assert bought["model"] == "gpt-image-2.6-flare"
     assert bought["OutputTokens"] == [439.0]
     assert bought["CostUsd"][0] > 0.013
     assert bought["ProviderLatency"][0] >= 0
+    assert (stored["ContentCredentials"], stored["model"]) == ([0.0], "gpt-image-2.6-flare")
     assert replayed["PicturesReplayed"] == [1.0]
     assert failed["Failures"] == [1.0]
     assert failed["error"] == "ContentRejectedError"
