@@ -50,6 +50,7 @@ FORBIDDEN_TO_ALL = [
     _secret("generate-image/another/credencial-openai"),
     _secret("generate-image/cloudfront/another"),
     _secret("generate-image/webhook/2026-11"),
+    _secret("events!connection/webhookconnection/0f5c8a1e/auth"),  # EventBridge's copy
     _secret("generate-image/cloudfront/2026-11-2"),
     Request("secretsmanager:PutSecretValue", f"{SECRETS}generate-image/shared/credencial-openai-AbCdEf"),
     Request("secretsmanager:DeleteSecret", f"{SECRETS}generate-image/shared/credencial-openai-AbCdEf"),
