@@ -9,7 +9,6 @@ import pytest
 from generate_image.errors import (
     ERRORS_BY_CODE,
     GenerateImageError,
-    InvalidRequestError,
     ProviderUnavailableError,
 )
 from generate_image.event import MAX_DEPTH
@@ -140,14 +139,6 @@ def test_purchases_replays_and_failures_are_counted(module: Module, stand_in: St
     assert replayed["PicturesReplayed"] == [1.0]
     assert failed["Failures"] == [1.0]
     assert failed["error"] == "ContentRejectedError"
-
-
-def test_answer_above_the_caller_s_limit_is_not_bought(module: Module, stand_in: StandIn) -> None:
-    event = event_for("a lighthouse", data={"prompt_image": "a harbour", "blob": "x" * 250_000})
-    with pytest.raises(InvalidRequestError, match="262144 bytes"):
-        module.invoke(event, answer_bytes=262_144)
-    assert stand_in.ledger()["requests"] == 0
-    assert len(module.invoke(event)["data"]["blob"]) == 250_000
 
 
 def test_nested_data_is_returned_by_every_replay(module: Module) -> None:

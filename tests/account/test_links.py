@@ -4,8 +4,6 @@ import json
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 
-import requests
-
 from generate_image.picture import end_of_lifetime
 from local.account import BUCKET
 from local.openai_stand_in import StandIn
@@ -13,14 +11,6 @@ from tests.events import event_for
 from tests.module import Module
 
 DOMAIN = "d111111abcdef8.cloudfront.net"
-
-
-def test_presigned_link_opens_its_picture(module: Module) -> None:
-    answer = module.invoke(event_for("a lighthouse"))
-
-    response = requests.get(answer["data"]["urlPath"], timeout=10)
-
-    assert response.headers["Content-Type"] == "image/png"
 
 
 def test_cached_copy_ends_with_its_picture(module: Module) -> None:

@@ -72,13 +72,12 @@ def test_redirect_is_checked_like_the_url(location: str, why: str) -> None:
 @pytest.mark.parametrize(
     ("responder", "why"),
     [
-        (respond(404, b""), "HTTP 404, as for an expired URL"),
         (respond(403, b""), "HTTP 403, as for an expired URL"),
         (respond(503, b""), r"HTTP 503\. "),
         (write(b""), "its download failed"),
         (write(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n\x89PNG"), "its download failed"),
     ],
-    ids=["404", "403", "503", "closed", "truncated"],
+    ids=["403", "503", "closed", "truncated"],
 )
 def test_broken_response_is_a_download_error(responder: Responder, why: str) -> None:
     with pytest.raises(DownloadError, match=why):

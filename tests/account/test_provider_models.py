@@ -6,7 +6,7 @@ import socket
 import pytest
 
 from generate_image.credentials import Credentials
-from generate_image.errors import GenerateImageError, ModelUnavailableError
+from generate_image.errors import ModelUnavailableError
 from generate_image.picture import BoughtPicture
 from generate_image.provider.images_api import MISSING_SECONDS, Purchase
 from tests.account.buyer import FIRST, SECOND, Buyer
@@ -49,17 +49,6 @@ def test_missing_model_of_one_key_is_used_with_another() -> None:
         buyer = Buyer(server.base_url, FIRST, SECOND)
         assert buyer.buy().picture.model == SECOND
         assert buyer.buy(Credentials("sk-two")).picture.model == FIRST
-
-
-def test_prompt_in_a_refusal_does_not_skip_the_model() -> None:
-    message = "Invalid prompt: 'a model of a city that does not exist'"
-    error = respond(400, {"error": {"message": message, "code": "invalid_value", "param": "prompt"}})
-    with ProviderServer(error, picture()) as server:
-        buyer = Buyer(server.base_url, FIRST, SECOND)
-        with pytest.raises(GenerateImageError, match="refused the request"):
-            buyer.buy()
-        assert buyer.buy().picture.model == FIRST
-    assert models_in(server) == [FIRST, FIRST]
 
 
 def test_no_model_left_is_an_error_and_forgotten() -> None:

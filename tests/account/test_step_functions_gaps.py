@@ -10,7 +10,6 @@ from moto.stepfunctions.parser.asl.component.common.retry import jitter_strategy
 from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
 
 from local.account import Account
-from local.openai_stand_in import StandIn
 from local.state_machines import (
     GENERATE_IMAGE,
     GENERATE_IMAGES_BATCH,
@@ -19,9 +18,6 @@ from local.state_machines import (
     definition_of,
     definition_text,
 )
-from local.step_functions_gaps import InvocationError
-from tests.events import event_for
-from tests.machines import Machines, scripted
 
 CFN_LINT = Path(__file__).parents[2] / ".venv-sam/bin/cfn-lint"
 
@@ -41,20 +37,6 @@ def test_moto_is_unchanged_after_the_machines_are_closed(account: Account) -> No
         assert not set(map(id, before)) & set(map(id, changed_parts()))
 
     assert changed_parts() == before
-
-
-def test_jitter_of_a_seed_is_always_the_same(account: Account, stand_in: StandIn) -> None:
-    def waits() -> list[float]:
-        machines = Machines(account, stand_in)
-        machines.generate = scripted(*[InvocationError("Lambda.Unknown") for _ in range(5)], answer={})
-        with machines.running():
-            machines.run(GENERATE_IMAGE, event_for("A lighthouse"))
-        return machines.waits
-
-    first = waits()
-
-    assert len(first) == 5
-    assert waits() == first
 
 
 @pytest.mark.slow

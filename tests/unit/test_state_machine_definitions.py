@@ -31,7 +31,7 @@ LAMBDA_ERRORS = {name for name in TRANSIENT_ERRORS if name.startswith(("Lambda."
 """https://docs.aws.amazon.com/step-functions/latest/dg/sfn-best-practices.html (transient Lambda errors)"""
 
 
-def states_of(machine: str, **substitutions: str) -> dict[str, dict[str, Any]]:
+def states_of(machine: str) -> dict[str, dict[str, Any]]:
     """Return every state by name; those inside a Map included."""
 
     def inner(definition: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -40,7 +40,7 @@ def states_of(machine: str, **substitutions: str) -> dict[str, dict[str, Any]]:
             if "ItemProcessor" in state:
                 yield from inner(state["ItemProcessor"])
 
-    return dict(inner(definition_of(definition_text(machine), SUBSTITUTIONS | substitutions)))
+    return dict(inner(definition_of(definition_text(machine), SUBSTITUTIONS)))
 
 
 def retried(task: dict[str, Any]) -> Counter[str]:
@@ -94,25 +94,6 @@ def test_an_item_takes_at_most_three_transitions() -> None:
     processor = states_of(GENERATE_IMAGES_BATCH)["GenerateImages"]["ItemProcessor"]
 
     assert len(processor["States"]) + 2 <= 3  # its start and its end may count
-
-
-@pytest.mark.parametrize("machine", MACHINES)
-def test_every_integration_is_in_the_stack_partition(machine: str) -> None:
-    states = states_of(machine, Partition="aws-us-gov")
-    parts = [state.get(part, {}) for state in states.values() for part in ("ItemReader", "ResultWriter")]
-    resources = [holder["Resource"] for holder in (*states.values(), *parts) if "Resource" in holder]
-
-    assert {resource.split(":")[1] for resource in resources} == {"aws-us-gov"}
-
-
-@pytest.mark.parametrize("path", sorted(DEFINITIONS.iterdir()), ids=lambda path: str(path.name))
-def test_definition_is_ascii(path: Any) -> None:  # noqa: ANN401  # CloudFormation reads it in its platform's charset
-    assert path.read_bytes().isascii()
-
-
-def test_missing_substitution_is_an_error() -> None:
-    with pytest.raises(KeyError, match="Bucket"):
-        definition_of("Bucket: ${Bucket}", {})
 
 
 [RATE_LIMIT] = [

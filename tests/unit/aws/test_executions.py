@@ -32,7 +32,7 @@ def ended(status: str, error: str = "", cause: str = "") -> Execution:
     return Execution(1, status, 1_800_000_000.0, {}, error, cause)
 
 
-@pytest.mark.parametrize("attempts", [0, 1, 2, 3, 5, 8, 100])
+@pytest.mark.parametrize("attempts", [0, 1, 2, 5, 100])
 def test_last_attempt_is_found(machine: MemoryStepFunctions, attempts: int) -> None:
     for attempt in range(1, attempts + 1):
         executions_of(machine).start("an-id", attempt, EVENT)
@@ -107,14 +107,13 @@ def test_refused_call_is_mapped(machine: MemoryStepFunctions, code: str, expecte
         executions.describe("an-id", 1)
 
 
-@pytest.mark.parametrize("code", sorted(ERRORS_BY_CODE))
-def test_module_error_is_rebuilt(code: str) -> None:
-    error = ERRORS_BY_CODE[code]("It failed.", provider_request_id="req_1")
+def test_module_error_is_rebuilt() -> None:
+    error = ERRORS_BY_CODE["StorageError"]("It failed.", provider_request_id="req_1")
 
-    failure = ended("FAILED", code, json.dumps({"errorMessage": str(error)})).failure()
+    failure = ended("FAILED", error.code, json.dumps({"errorMessage": str(error)})).failure()
 
     assert failure is not None
-    assert (failure.code, failure.message, failure.provider_request_id) == (code, "It failed.", "req_1")
+    assert failure.to_dict() == error.to_dict()
 
 
 @pytest.mark.parametrize(
@@ -126,8 +125,6 @@ def test_module_error_is_rebuilt(code: str) -> None:
         ("TIMED_OUT", "States.Timeout", "StepFunctionsError"),
         ("ABORTED", "", "StepFunctionsError"),
         ("FAILED", "Sandbox.Timedout", "StepFunctionsError"),
-        ("FAILED", "Lambda.Unknown", "StepFunctionsError"),
-        ("FAILED", "Runtime.ExitError", "StepFunctionsError"),
         ("FAILED", "States.Permissions", "ConfigurationError"),
         ("FAILED", "Lambda.ResourceNotFoundException", "ConfigurationError"),
         ("FAILED", "Runtime.ImportModuleError", "InternalError"),
