@@ -52,6 +52,7 @@ def test_request_becomes_event_of_its_route(
     assert event["headers"] == {"x-header": "a"}
     assert event["requestContext"]["http"]["method"] == method
     assert "body" not in event
+    assert event["requestContext"]["requestId"] != gateway.event(method, target, {}, b"")["requestContext"]["requestId"]
 
 
 @pytest.mark.parametrize(
@@ -71,10 +72,6 @@ def test_binary_body_is_base64(
     assert (event["body"], event["isBase64Encoded"]) == (body, is_base64)
 
 
-def test_each_request_has_its_own_id(gateway: Gateway) -> None:
-    assert len({gateway.event("GET", "/", {}, b"")["requestContext"]["requestId"] for _ in range(10)}) == 10
-
-
 @pytest.mark.parametrize("function", [fail, lambda _event, _context: {"no": "status"}, lambda _event, _context: None])
 def test_invalid_response_of_function_is_500(function: Any) -> None:  # noqa: ANN401  # returns anything
     response = Gateway(CONTRACT, function).answer("GET", "/", {}, b"")
@@ -90,18 +87,8 @@ def test_late_function_is_503() -> None:
     assert (response.status, json.loads(response.body)) == (503, {"message": "Service Unavailable"})
 
 
-def test_body_over_limit_is_413(gateway: Gateway) -> None:
-    assert gateway.answer("POST", PATH, {}, b"x" * (10 * 1024 * 1024 + 1)).status == 413
-
-
 def test_event_over_lambda_limit_is_413(gateway: Gateway) -> None:
     assert gateway.answer("POST", PATH, {"Content-Type": "text/plain"}, b"x" * (7 * 1024 * 1024)).status == 413
-
-
-def test_base64_response_is_decoded() -> None:
-    gateway = Gateway(CONTRACT, lambda _event, _context: {"statusCode": 200, "body": "eA==", "isBase64Encoded": True})
-
-    assert gateway.answer("GET", "/", {}, b"").body == b"x"
 
 
 def test_preflight_gets_lists_of_contract() -> None:
@@ -112,23 +99,16 @@ def test_preflight_gets_lists_of_contract() -> None:
     assert response.headers["Access-Control-Allow-Methods"] == "GET,POST"
     assert "idempotency-key" in response.headers["Access-Control-Allow-Headers"]
 
-
-def test_preflight_of_foreign_origin_allows_nothing() -> None:
-    response = Gateway(CONTRACT, fail, cors_origins=["http://other"]).answer("OPTIONS", PATH, PREFLIGHT, b"")
-
-    assert (response.status, dict(response.headers)) == (204, {})
+    foreign = Gateway(CONTRACT, fail, cors_origins=["http://other"]).answer("OPTIONS", PATH, PREFLIGHT, b"")
+    assert (foreign.status, dict(foreign.headers)) == (204, {})
 
 
 def test_response_names_allowed_origin() -> None:
     gateway = Gateway(CONTRACT, echo, cors_origins=[ORIGIN])
 
     response = gateway.answer("POST", PATH, {"Origin": ORIGIN}, b"{}")
+    unknown = gateway.answer("GET", "/nothing", {}, b"")
 
     assert response.headers["Access-Control-Allow-Origin"] == ORIGIN
     assert "location" in response.headers["Access-Control-Expose-Headers"]
-
-
-def test_unknown_route_with_cors_is_api_gateways_404() -> None:
-    response = Gateway(CONTRACT, echo, cors_origins=[ORIGIN]).answer("GET", "/nothing", {}, b"")
-
-    assert (response.status, json.loads(response.body)) == (404, {"message": "Not Found"})
+    assert (unknown.status, json.loads(unknown.body)) == (404, {"message": "Not Found"})
