@@ -4,8 +4,9 @@ from uuid import UUID
 
 import pytest
 
+from generate_image.options import quality_of
 from generate_image.picture import Usage
-from generate_image.provider.models import cost_usd, longest_prompt, price_list, quality_of
+from generate_image.provider.models import cost_usd, longest_prompt, price_list
 from generate_image.settings import Settings
 
 USAGE = Usage(23, 439, 462)
