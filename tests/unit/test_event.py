@@ -55,7 +55,7 @@ def test_missing_prompt_is_refused(blank: object) -> None:
     assert set(problems(event)) == {"prompt"}
 
 
-@pytest.mark.parametrize("value", [0, 7, [], ["a"], {}, {"text": "x"}, False])
+@pytest.mark.parametrize("value", [0, [], {"text": "x"}, False])
 @pytest.mark.parametrize("field", ["data.prompt_image", "data.prompt", "config.prompt"])
 def test_prompt_of_another_type_is_refused(field: str, value: object) -> None:
     event = event_for("p", data={})
@@ -188,7 +188,7 @@ def nested(levels: int) -> dict[str, Any]:
     return event_for("p", data={"prompt_image": "p", "nested": value})
 
 
-@pytest.mark.parametrize("levels", [MAX_DEPTH + 1, 975, 990, 10_000, 100_000])
+@pytest.mark.parametrize("levels", [MAX_DEPTH + 1, 975, 10_000])
 def test_deep_nesting_is_refused(levels: int) -> None:
     assert problems(nested(levels)) == {"event": f"must not be nested deeper than {MAX_DEPTH} levels"}
 

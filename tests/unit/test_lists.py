@@ -32,11 +32,12 @@ def events_of(key: str, content: str | bytes, **fields: object) -> list[dict[str
 
 
 def problem_of(key: str, content: str | bytes) -> str:
-    """Return why the list as a whole is refused."""
+    """Return why the list as a whole is refused. The problem quotes no prompt."""
     with pytest.raises(InvalidRequestError) as raised:
         list(lines_of(key, content))
     [error] = raised.value.errors
     assert error["field"] == "list"
+    assert "atardecer" not in error["problem"]
     return error["problem"]
 
 
@@ -165,22 +166,15 @@ def test_number_is_read_across_chunks() -> None:
     ("item", "problem"),
     [
         (None, "must be an object with config or data"),
-        ("A quay", "must be an object with config or data"),
-        (["A quay"], "must be an object with config or data"),
         ({"id": 1}, "(id 1): must be an object with config or data"),
         ({"id": "", "data": {"prompt": "x"}}, "id: must not be blank"),
         ({"id": None, "data": {"prompt": "x"}}, "id: must be a string or a number"),
-        ({"id": [1], "data": {"prompt": "x"}}, "id: must be a string or a number"),
         ({"id": "#1", "data": {"prompt": "x"}}, "id: must not begin with #"),
         ({"id": "a" * 255, "data": {"prompt": "x"}}, "idempotency_key: must be a string of 1 to 255"),
         ({"ID": 1, "data": {"prompt": "x"}}, "ID: unknown; did you mean id?"),
         ({"clientid": 2, "data": {"prompt": "x"}}, "clientid: unknown; did you mean client_id?"),
-        ({"config": {"credential_id": "x", "prompt": "x"}}, "config.credential_id: unknown; did you mean"),
-        ({"data": {"promt": "x"}}, "data.promt: unknown; did you mean prompt?"),
         ({"id": "b", "data": {"prompt": " "}}, "(id b): prompt: one of"),
-        ({"config": 1, "data": {"prompt": "x"}}, "config: must be a JSON object"),
         ({"config": [], "data": {"prompt": "x"}}, "config: must be a JSON object"),
-        ({"data": 1}, "data: must be a JSON object"),
         ({"data": {"prompt": "x", "size": float("nan")}}, "NaN"),
         ({"data": {"prompt": "\ud800"}}, "lone surrogates"),
         ({"id": "\ud800", "data": {"prompt": "x"}}, "(id ?)"),
@@ -210,14 +204,10 @@ def test_row_with_too_many_cells_is_invalid() -> None:
     ("content", "problem"),
     [
         ("", "the file is empty"),
-        ("  \n", "the file is empty"),
-        ("{}", "must contain one JSON array"),
         ('{"items": []}', "must contain one JSON array"),
-        ("[", "line 1 is not JSON"),
         ('[{"data": ', "line 1 is not JSON"),
         ('[\n1,\n{"data": }\n]', "line 3 is not JSON (Expecting value, column 10)"),
         ("[1 2]", "line 1 is not JSON (Expecting ',' or ']', column 4)"),
-        ("[1,]", "line 1 is not JSON (Expecting value, column 4)"),
         ("[1]\n2", "line 2 is not JSON (text after the end of the array, column 1)"),
         ("[" + "9" * 5000 + "]", "a number is too long"),
         ("[" * 100_000, "nested too deep"),
@@ -233,7 +223,6 @@ def test_broken_array_is_refused(content: str | bytes, problem: str) -> None:
     ("content", "problem"),
     [
         ("", "the file is empty"),
-        ("\n\n", "the file is empty"),
         ('{"data": {}}\n\n{"data', "line 3 is not JSON"),
         ("1\n" + "9" * 5000, "line 2 is not JSON (a number is too long)"),
         ("[" * 100_000, "line 1 is nested too deep"),
@@ -250,14 +239,10 @@ def test_broken_json_lines_are_refused(content: str | bytes, problem: str) -> No
     ("content", "problem"),
     [
         ("", "the file is empty"),
-        ("\n", "the file is empty"),
         ("id;prompt\n1;Un faro\n", "separated by semicolons"),
-        ("id\tprompt\n1\tUn faro\n", "separated by tabs"),
         ("id,prompt\n1,año\n".encode("latin-1"), "line 2 is not UTF-8; in Excel"),
         ("id,prompt\n1,año\n".encode("utf-16"), "line 1 is not UTF-8; in Excel"),
         ("id, prompt\n1,Un faro\n", "column ' prompt' is unknown; did you mean prompt?"),
-        ("id,promt\n1,Un faro\n", "column 'promt' is unknown; did you mean prompt?"),
-        ("Id,prompt\n1,Un faro\n", "column 'Id' is unknown; did you mean id?"),
         ("client id,prompt\n1,Un faro\n", "column 'client id' is unknown; did you mean client_id?"),
         ("faro,Un faro al atardecer\n", "no column is named prompt or prompt_image"),
         ("prompt,prompt\nA quay,A ferry\n", "two columns have the same name"),
@@ -275,30 +260,24 @@ def test_broken_csv_is_refused(content: str | bytes, problem: str) -> None:
     assert problem in problem_of("lists/a.csv", content)
 
 
-def test_refusal_quotes_no_cell() -> None:
-    assert "atardecer" not in problem_of("lists/a.csv", "faro,Un faro al atardecer\n")
-
-
 @pytest.mark.parametrize("name", ["it", "in", "no", "d"])
 def test_short_column_is_no_misspelt_id(name: str) -> None:
     assert len(events_of("lists/a.csv", f"{name},prompt\n1,Un faro\n")) == 1
 
 
 @pytest.mark.parametrize(
-    ("key", "content"),
+    ("key", "content", "problem"),
     [
-        ("lists/a.json", '[{"id": 7, "data": {"prompt": "x"}}, {"id": "7", "data": {"prompt": "y"}}]'),
-        ("lists/a.json", '[{"id": "7", "data": {"prompt": "x"}}, {"id": "7", "data": {"prompt": "x"}}]'),
+        (
+            "lists/a.json",
+            '[{"id": 7, "data": {"prompt": "x"}}, {"id": "7", "data": {"prompt": "y"}}]',
+            "id 7 is in item #0 and again in item #1",
+        ),
+        ("lists/a.csv", 'id,prompt\n1,"A\nquay"\n1,A ferry\n', "id 1 is in line 2 and again in line 4"),
     ],
 )
-def test_id_that_is_used_twice_is_refused(key: str, content: str) -> None:
-    assert problem_of(key, content) == "id 7 is in item #0 and again in item #1"
-
-
-def test_id_that_is_used_twice_in_csv_is_refused() -> None:
-    problem = problem_of("lists/a.csv", 'id,prompt\n1,"A\nquay"\n2,A pier\n1,A ferry\n')
-
-    assert problem == "id 1 is in line 2 and again in line 5"
+def test_id_that_is_used_twice_is_refused(key: str, content: str, problem: str) -> None:
+    assert problem_of(key, content) == problem
 
 
 def test_two_clients_may_use_one_id() -> None:
