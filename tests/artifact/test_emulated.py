@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from local.account import BUCKET, Account
+from local.account import Account
 from local.emulator import ROOT
 from local.openai_stand_in import StandIn
 from tests.artifact.conftest import Environments
@@ -21,8 +21,6 @@ pytestmark = [
 ]
 
 PNG = b"\x89PNG\r\n\x1a\n"
-LONG_LIST_ITEMS = 2000
-LONG_PROMPT = "A lighthouse at dusk, " * 150
 
 
 def http_event(route: str, *, body: str = "", **parameters: str) -> dict[str, Any]:
@@ -81,32 +79,11 @@ def test_api_function_starts_an_execution_and_reports_it(
     assert (created["statusCode"], status["statusCode"]) == (202, 202)
 
 
-def test_model_watch_function_checks_the_models(environments: Environments, tmp_path: Path) -> None:
-    watch = environments.new(tmp_path / "log", "ModelWatchFunction", IMAGE_MODELS="gpt-image-2")
+def test_model_watch_and_count_results_functions_work(environments: Environments, tmp_path: Path) -> None:
+    watch = environments.new(tmp_path / "watch.log", "ModelWatchFunction", IMAGE_MODELS="gpt-image-2")
+    count = environments.new(tmp_path / "count.log", "CountResultsFunction")
 
     assert watch.invoke({"credential": "shared/credencial-openai"}).keys() == {"gpt-image-2"}
-
-
-def test_prepare_list_function_writes_a_long_list(environments: Environments, account: Account, tmp_path: Path) -> None:
-    s3 = account.session().client("s3", endpoint_url=account.endpoint)
-    event = {"client_id": 1, "config": {"credentials_id": "credencial-openai", "prompt": LONG_PROMPT}}
-    s3.put_object(Bucket=BUCKET, Key="lists/long.jsonl", Body=f"{json.dumps(event)}\n" * LONG_LIST_ITEMS)
-    prepare = environments.new(tmp_path / "log", "PrepareListFunction")
-
-    prepared = prepare.invoke({
-        "input": {"list": "lists/long.jsonl"},
-        "execution": "execution-1",
-        "max_concurrency": 5,
-        "tolerated_failure_percentage": 100,
-    })  # fmt: skip
-
-    written = s3.get_object(Bucket=BUCKET, Key=prepared["key"])["Body"].read()
-    assert prepared["items"] == written.count(b"\n") == LONG_LIST_ITEMS
-
-
-def test_count_results_function_counts(environments: Environments, tmp_path: Path) -> None:
-    count = environments.new(tmp_path / "log", "CountResultsFunction")
-
     assert count.invoke({"name": "batch-1"})["asked"] == 0
 
 

@@ -70,21 +70,11 @@ def test_link_opens_on_this_machine(api: Api) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "content_type", "content", "status", "code"),
-    [
-        ("POST", IMAGES, "application/json", "{", 400, "InvalidRequestError"),
-        ("POST", IMAGES, "text/plain", "{}", 415, "UnsupportedMediaTypeError"),
-        ("GET", f"{IMAGES}/not-an-id", "", "", 400, "InvalidRequestError"),
-        ("PUT", IMAGES, "application/json", "{}", 405, "MethodNotAllowedError"),
-        ("GET", "/nothing", "", "", 404, "RouteNotFoundError"),
-    ],
+    ("method", "path", "status", "code"),
+    [("POST", IMAGES, 415, "UnsupportedMediaTypeError"), ("GET", "/nothing", 404, "RouteNotFoundError")],
 )
-def test_error_is_a_problem(
-    api: Api, method: str, path: str, content_type: str, content: str, status: int, code: str
-) -> None:
-    headers = {"Content_Type": content_type} if content_type else {}
-
-    response = api.send(method, path, content=content, **headers)
+def test_error_is_a_problem(api: Api, method: str, path: str, status: int, code: str) -> None:
+    response = api.send(method, path, content="{}", Content_Type="text/plain")
 
     assert (response[0], response[1]["code"], response[2]["Content-Type"]) == (status, code, PROBLEM)
 
