@@ -1,4 +1,4 @@
-"""docs/operations.md: a heading for each alarm, and queries for fields that the functions log."""
+"""docs/operations.md: a heading for each alarm. It and docs/budget.md: queries for fields that the functions log."""
 
 import json
 import re
@@ -13,7 +13,8 @@ from tests.unit.template.emitted import lines
 DOCS = Path(__file__).parents[3] / "docs"
 PAGE = (DOCS / "operations.md").read_text("utf-8")
 ALARMS = PAGE.partition("## Alarms")[2].partition("\n## ")[0]
-QUERIES = re.findall(r"^```logs-insights\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+PAGES = PAGE + (DOCS / "budget.md").read_text("utf-8")
+QUERIES = re.findall(r"^```logs-insights\n(.*?)^```", PAGES, re.MULTILINE | re.DOTALL)
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/CWL_QuerySyntax.html
 COMMANDS = {"fields", "filter", "stats", "sort", "limit"}
 WORDS = {"and", "as", "asc", "by", "desc", "in", "like", "not", "or"}
