@@ -21,7 +21,7 @@ from local.estimate import estimate
 from local.functions import ConcurrentFunction, environment
 from local.lambda_context import Function, LocalContext
 from local.progress import Progress
-from local.state_machines import StateMachines, function_arn
+from local.state_machines import SUBSTITUTIONS, StateMachines
 from local.terminal import FAILURE, INTERRUPTED, CommandError, report, run_command
 from local.watched import Watched
 from local.workspace import Workspace, workspace
@@ -31,15 +31,6 @@ if TYPE_CHECKING:
     from mypy_boto3_stepfunctions.type_defs import DescribeExecutionOutputTypeDef
 
 DEFINITION = Path(__file__).parents[1] / "statemachines" / "generate_images_batch.asl.yaml"
-SUBSTITUTIONS = {
-    "GenerateImageFunctionArn": function_arn("GenerateImageFunction"),
-    "PrepareListFunctionArn": function_arn("PrepareListFunction"),
-    "CountResultsFunctionArn": function_arn("CountResultsFunction"),
-    "Partition": "aws",
-    "BucketName": BUCKET,
-    "Concurrency": "5",
-    "ToleratedFailurePercentage": "100",
-}
 LOG = "batch.log"
 MOMENT_SECONDS = 0.2
 """The longest wait before a retry with the stand-in."""

@@ -45,11 +45,14 @@ SUBSTITUTIONS = {
     "GenerateImageFunctionArn": function_arn("GenerateImageFunction"),
     "PrepareListFunctionArn": function_arn("PrepareListFunction"),
     "CountResultsFunctionArn": function_arn("CountResultsFunction"),
+    "BatchShardsFunctionArn": function_arn("BatchShardsFunction"),
     "BucketName": BUCKET,
     "Concurrency": "5",
     "ToleratedFailurePercentage": "100",
+    "BatchShardSize": "150",
+    "BatchPollSeconds": "300",
 }
-"""The values of both definitions' ``${names}``; the two numbers are the template's defaults."""
+"""The values of both definitions' ``${names}``; the numbers are the template's defaults."""
 
 
 def definition_text(name: str) -> str:
@@ -76,11 +79,15 @@ class StateMachines:
         functions: Mapping[str, Function],
         *,
         sleep: Callable[[float], None] = time.sleep,
+        wait: Callable[[float], None] | None = None,
         random: Random | None = None,
     ) -> None:
-        """functions: for the Lambda tasks, by name. sleep: waits before a retry. random: the jitter of the waits."""
+        """functions: for the Lambda tasks, by name. sleep: waits before a retry. random: the jitter of the retries.
+
+        wait: waits in a Wait state; default: ``sleep``.
+        """
         self._account = account
-        self._gaps = Gaps(account, functions, sleep, random or Random())
+        self._gaps = Gaps(account, functions, sleep, random or Random(), wait or sleep)
         self.client: SFNClient = account.session().client("stepfunctions", endpoint_url=account.endpoint)
 
     def __enter__(self) -> Self:

@@ -1,9 +1,10 @@
 """The features of AWS Step Functions that moto lacks, added while a `StateMachines` is open.
 
-In moto 5.2, a Lambda task cannot call a Python function; its clients expect the server on one fixed port; a retry waits
-in real time; a Distributed Map reads no JSON Lines and writes an empty manifest; a failed item never counts against the
-tolerated failures; and a worker's recursion ends after about a thousand items. Only features that this project's
-definitions use are here. An export is written if a Map Run succeeds; AWS writes one if it fails, too.
+In moto 5.2, a Lambda task cannot call a Python function; its clients expect the server on one fixed port; a retry and a
+wait take real time; a Distributed Map reads no JSON Lines, makes no batches of items and writes an empty manifest; a
+failed item never counts against the tolerated failures; and a worker's recursion ends after about a thousand items.
+Only features that this project's definitions use are here. An export is written if a Map Run succeeds; AWS writes one
+if it fails, too.
 
 https://docs.aws.amazon.com/step-functions/latest/dg/input-output-resultwriter.html
 """
@@ -13,7 +14,7 @@ import copy
 import json
 import logging
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from random import Random
 from types import SimpleNamespace
@@ -40,6 +41,7 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_map.result_writer.
     resource_eval_s3 as writer,
 )
 from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
+from moto.stepfunctions.parser.asl.component.state.wait.wait_function import wait_function
 from moto.stepfunctions.parser.asl.eval.environment import Environment
 from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
 from moto.stepfunctions.parser.asl.eval.program_state import ProgramError
@@ -64,12 +66,14 @@ class Gaps:
     """The changes to moto.
 
     account: the target of moto's own clients. functions: by name. sleep: waits before a retry. random: its jitter.
+    wait: waits in a Wait state.
     """
 
     account: Account
     functions: Mapping[str, Function]
     sleep: Callable[[float], None]
     random: Random
+    wait: Callable[[float], None]
     _originals: list[tuple[Any, str, Any]] = field(default_factory=list)
 
     def fill(self) -> None:
@@ -79,6 +83,9 @@ class Gaps:
         self._replace(boto_client, "moto_server_port", lambda: port)
         self._replace(lambda_eval_utils, "_invoke_lambda_function", self._invoke)
         self._replace(retrier_decl, "time", SimpleNamespace(sleep=self.sleep))
+        self._replace(
+            wait_function.WaitFunction, "_wait_interval", lambda _, env, wait_seconds: self._wait(env, wait_seconds)
+        )
         self._replace(jitter_strategy_decl, "random", self.random)
         self._replace(distributed_item_processor, "DistributedItemProcessorWorker", MapRunWorker)
         self._replace(reader.ResourceEvalS3, "_handle_get_object", staticmethod(_read_items))
@@ -93,17 +100,23 @@ class Gaps:
 
     @staticmethod
     def rewrite(definition: Mapping[str, Any]) -> dict[str, Any]:
-        """Return a definition without the two fields that moto cannot parse. The changes above do their work."""
+        """Return a definition without the fields that moto cannot parse. The changes above do their work."""
         rewritten = copy.deepcopy(dict(definition))
         for state in rewritten["States"].values():
             if state["Type"] == "Map":
                 state["ItemReader"]["ReaderConfig"]["InputType"] = "JSON"
                 del state["ResultWriter"]["WriterConfig"]
+                if "ItemBatcher" in state:
+                    state["ItemReader"]["Parameters"]["ItemBatcher"] = state.pop("ItemBatcher")
         return rewritten
 
     def _replace(self, owner: Any, name: str, replacement: Any) -> None:  # noqa: ANN401  # modules, classes, anything
         self._originals.append((owner, name, vars(owner)[name]))
         setattr(owner, name, replacement)
+
+    def _wait(self, env: Environment, seconds: int) -> None:
+        del env
+        self.wait(seconds)
 
     def _invoke(self, parameters: Mapping[str, Any], region: str, state_credentials: object) -> dict[str, Any]:
         """Return the response of Lambda's Invoke. An exception of the function becomes a payload."""
@@ -190,17 +203,34 @@ def _failure(env: Environment, kind: StatesErrorNameType, cause: str) -> Failure
 
 
 def _read_items(env: Environment, resource_runtime_part: object, state_credentials: object) -> None:
-    """Read JSON Lines as the JSON array that moto expects."""
+    """Read JSON Lines as the JSON array that moto expects; in batches, if the definition has an ItemBatcher."""
     del state_credentials
     parameters = env.stack.pop()
+    batcher = parameters.pop("ItemBatcher", None)
     try:
-        lines = _s3(resource_runtime_part).get_object(**parameters)["Body"].iter_lines()
-        content = b"[" + b",".join(lines) + b"]"
+        lines = list(_s3(resource_runtime_part).get_object(**parameters)["Body"].iter_lines())
+        content = b"[" + b",".join(lines if batcher is None else _batches(lines, batcher)) + b"]"
         json.loads(content)
     except (ClientError, ValueError) as error:
         cause = f"The items {parameters['Key']} cannot be read: {error}"
         raise _failure(env, StatesErrorNameType.StatesItemReaderFailed, cause) from error
     env.stack.append(content.decode())
+
+
+def _batches(lines: list[bytes], batcher: Mapping[str, Any]) -> Iterator[bytes]:
+    """Yield the input of each batch.
+
+    https://docs.aws.amazon.com/step-functions/latest/dg/input-output-itembatcher.html
+    """
+    head = b'{"BatchInput":' + json.dumps(batcher["BatchInput"]).encode() + b',"Items":['
+    batch: list[bytes] = []
+    for line in lines:
+        size = len(head) + sum(map(len, batch)) + len(batch) + len(line)
+        if batch and (len(batch) == batcher["MaxItemsPerBatch"] or size > batcher["MaxInputBytesPerBatch"]):
+            yield head + b",".join(batch) + b"]}"
+            batch = []
+        batch.append(line)
+    yield head + b",".join(batch) + b"]}"
 
 
 def _write_results(env: Environment, resource_runtime_part: object, state_credentials: object) -> None:

@@ -12,7 +12,7 @@ from random import Random
 from typing import Any
 from uuid import uuid4
 
-from generate_image.functions import count_results, generate_image, prepare_list
+from generate_image.functions import batch_shards, count_results, generate_image, prepare_list
 from local.account import BUCKET, CREDENTIALS_ID, Account
 from local.functions import ConcurrentFunction, environment
 from local.lambda_context import Function, LocalContext
@@ -27,6 +27,8 @@ from local.state_machines import (
 )
 
 EXECUTION_SECONDS = 200
+OWN_SUBSTITUTIONS = SUBSTITUTIONS | {"BatchPollSeconds": "3600"}
+"""A check each hour: fewer steps for a batch that takes a day."""
 
 
 @dataclass(frozen=True)
@@ -40,17 +42,32 @@ class Execution:
     message: str
 
 
+class MovedClock:
+    """The time of day, and what a test adds to it."""
+
+    def __init__(self) -> None:
+        self._added = 0.0
+
+    def __call__(self) -> float:
+        return time.time() + self._added
+
+    def pass_by(self, seconds: float) -> None:
+        self._added += seconds
+
+
 class Machines:
     """Runs executions of both machines.
 
     generate: the function behind the purchase; a test may replace it. waits: seconds of every retry, none of which is
-    waited. log: of all functions.
+    waited. log: of all functions. clock: of the stand-in's batches and of the function that buys them; a Wait moves it.
     """
 
     def __init__(self, account: Account, stand_in: StandIn) -> None:
         self.stand_in = stand_in
         self.log = StringIO()
         self.waits: list[float] = []
+        self.clock = MovedClock()
+        stand_in.clock = self.clock
         self.s3 = account.session().client("s3", endpoint_url=account.endpoint)
         settings = {**account.settings, "OPENAI_BASE_URL": stand_in.base_url}
         start = partial(environment, account, settings, self.log, sleep=lambda _: None)
@@ -60,15 +77,19 @@ class Machines:
             "GenerateImageFunction": self._generate,
             "PrepareListFunction": ConcurrentFunction(prepare_list.build, start),
             "CountResultsFunction": ConcurrentFunction(count_results.build, start),
+            "BatchShardsFunction": self._buy_shard,
         }
-        self._machines = StateMachines(account, functions, sleep=self.waits.append, random=Random(4711))
+        self.batch_shards: Function = ConcurrentFunction(batch_shards.build, partial(start, clock=self.clock))
+        self._machines = StateMachines(
+            account, functions, sleep=self.waits.append, wait=self.clock.pass_by, random=Random(4711)
+        )
 
     @contextmanager
     def running(self) -> Iterator["Machines"]:
         """Create the machines."""
         with self._machines, redirect_stdout(self.log):  # the metrics
             self._arns = {
-                name: self._machines.create(name, definition_text(name), SUBSTITUTIONS)
+                name: self._machines.create(name, definition_text(name), OWN_SUBSTITUTIONS)
                 for name in (GENERATE_IMAGE, GENERATE_IMAGES_BATCH)
             }
             yield self
@@ -91,8 +112,8 @@ class Machines:
         """
         history = self._machines.client.get_execution_history(executionArn=execution.arn)["events"]
         entered = [event["stateEnteredEventDetails"] for event in history if "stateEnteredEventDetails" in event]
-        definition = definition_of(definition_text(machine), SUBSTITUTIONS) | {"StartAt": entered[-1]["name"]}
-        arn = self._machines.create(f"redriven-{uuid4()}", json.dumps(definition), SUBSTITUTIONS)
+        definition = definition_of(definition_text(machine), OWN_SUBSTITUTIONS) | {"StartAt": entered[-1]["name"]}
+        arn = self._machines.create(f"redriven-{uuid4()}", json.dumps(definition), OWN_SUBSTITUTIONS)
         return self._run(arn, json.loads(entered[-1]["input"]), execution.arn.rpartition(":")[2])
 
     def results(self, execution: Execution) -> list[dict[str, Any]]:
@@ -109,6 +130,10 @@ class Machines:
         """Return an object."""
         return self.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read().decode()
 
+    def list_keys(self) -> list[str]:
+        """Return the keys of all objects."""
+        return [item["Key"] for item in self.s3.list_objects_v2(Bucket=BUCKET).get("Contents", [])]
+
     def billed(self, prompt: str) -> int:
         """Return how often the provider billed a prompt."""
         digest = sha256(prompt.encode()).hexdigest()[:16]
@@ -116,6 +141,9 @@ class Machines:
 
     def _generate(self, event: object, context: LocalContext) -> Any:  # noqa: ANN401  # JSON
         return self.generate(event, context)
+
+    def _buy_shard(self, event: object, context: LocalContext) -> Any:  # noqa: ANN401  # JSON
+        return self.batch_shards(event, context)
 
     def _run(self, arn: str, event: object, name: str) -> Execution:
         client = self._machines.client

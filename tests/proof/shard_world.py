@@ -77,7 +77,8 @@ class ShardWorld(World):
 
     def run(self) -> "ShardWorld":
         """Run the child execution to its end, with redrives and direct calls for one of its pictures."""
-        step, shards, redrives, has_called = "submit", None, 0, False
+        step, redrives, has_called = "submit", 0, False
+        shards: list[str] = []
         for _ in range(MOST_STEPS):
             result, end = self._step(step, shards)
             if result is None:
@@ -93,18 +94,17 @@ class ShardWorld(World):
                 if self.is_direct:
                     self.direct += [self._call_directly(prompt) for prompt in self.prompts]
                 return self
-            if result["next"] == "wait":
+            if result["seconds"]:
                 if self.is_direct and not has_called:
                     has_called = True
                     self.direct.append(self._call_directly(self.prompts[0]))
                 self.clock.pass_by(result["seconds"])
-            step = {"wait": "check"}.get(result["next"], result["next"])
+            step = result["next"]
         return self
 
     def _step(self, step: str, shards: object) -> tuple[dict[str, Any] | None, End]:
-        event = {"step": step, "execution": self.execution, "poll_seconds": POLL_SECONDS}
-        event |= {"items": self.items} if step != "check" else {}
-        event |= {"shards": shards} if step != "submit" else {}
+        event = {"step": step, "execution": self.execution, "items": self.items, "poll_seconds": POLL_SECONDS}
+        event["shards"] = shards
         for due, call in self._late_calls:
             if due <= self.clock.now:
                 call()

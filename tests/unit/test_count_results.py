@@ -31,8 +31,13 @@ def test_totals_count_each_item_once() -> None:
         "failed": {"ABORTED": 1, "ContentRejectedError": 1, "RateLimitedError": 2, "TIMED_OUT": 1},
         "not_started": 2,
         "cost_usd": 0.3,
+        "saved_usd": 0.0,
         "without_price": 1,
     }
+
+
+def test_batch_saved_as_much_as_it_cost() -> None:
+    assert totals([succeeded(cost_usd=0.1), succeeded(cost_usd=0.2)], "batch")["saved_usd"] == 0.3
 
 
 def test_result_without_output_counts_as_bought_without_price() -> None:

@@ -57,6 +57,11 @@ def test_other_tasks_retry_storage_and_lambda_errors(name: str) -> None:
     assert retried(states_of(GENERATE_IMAGES_BATCH)[name]) == Counter({"StorageError"} | LAMBDA_ERRORS)
 
 
+def test_step_of_a_shard_retries_transient_errors_once() -> None:
+    expected = {"StorageError", "RateLimitedError", "ProviderUnavailableError"} | LAMBDA_ERRORS
+    assert retried(states_of(GENERATE_IMAGES_BATCH)["RunStep"]) == Counter(expected)
+
+
 def test_both_machines_buy_with_the_same_task() -> None:
     single, batch = (states_of(machine)["GenerateImage"] for machine in MACHINES)
 

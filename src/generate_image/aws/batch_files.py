@@ -69,10 +69,14 @@ class BatchFiles:
         with self.open(manifest_key) as manifest:
             files: Mapping[str, list[dict[str, Any]]] = json.loads(manifest.read())["ResultFiles"]
         for file in (file for files_of_status in files.values() for file in files_of_status):
-            with self.open(file["Key"]) as content:
-                for line in content:
-                    if line.strip():
-                        yield json.loads(line)
+            yield from self.lines(file["Key"])
+
+    def lines(self, key: str) -> Iterator[dict[str, Any]]:
+        """Yield the objects of a file in JSON Lines. Raises MissingObjectError."""
+        with self.open(key) as content:
+            for line in content:
+                if line.strip():
+                    yield json.loads(line)
 
 
 class _Stream(io.RawIOBase):

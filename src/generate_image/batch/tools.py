@@ -99,7 +99,7 @@ def is_held(record: Record, shard: Shard) -> bool:
 
 
 class Step(NamedTuple):
-    """The next step of a shard. name: ``submit``, ``wait``, ``import`` or ``done``. seconds: to wait before a check."""
+    """The next step of a shard. name: ``submit``, ``check``, ``import`` or ``done``. seconds: to wait before it."""
 
     name: str
     seconds: int = 0
@@ -111,18 +111,18 @@ def next_step(shards: Iterable[Shard], now: float, poll_seconds: int) -> Step:
     for name in ("import", "submit"):
         if any(step.name == name for step in steps):
             return Step(name)
-    waits = [step.seconds for step in steps if step.name == "wait"]
-    return Step("wait", min(waits)) if waits else Step("import")  # the import of nothing writes the results
+    waits = [step.seconds for step in steps if step.name == "check"]
+    return Step("check", min(waits)) if waits else Step("import")  # the import of nothing writes the results
 
 
 def _step(shard: Shard, now: float, poll_seconds: int) -> Step:
     match shard.phase:
         case Phase.SUBMIT if shard.retry_at > now:
-            return Step("wait", max(1, min(poll_seconds, round(shard.retry_at - now))))
+            return Step("check", max(1, min(poll_seconds, round(shard.retry_at - now))))
         case Phase.UPLOAD | Phase.SUBMIT:
             return Step("submit")
         case Phase.SUBMITTING | Phase.SUBMITTED:
-            return Step("wait", poll_seconds)
+            return Step("check", poll_seconds)
         case Phase.IMPORTED:
             return Step("done")
     return Step("import")

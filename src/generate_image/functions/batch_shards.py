@@ -71,24 +71,24 @@ def build(environment: Environment, *, parts: Parts = PARTS) -> Serve:
     importing, results = parts.importing(tools), Results(tools, parse)
 
     def serve(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
-        """Run a step. event: ``step``, ``execution``, ``poll_seconds``, ``items`` and ``shards``, which are ids.
+        """Run a step. event: ``step``, ``execution``, ``items``, ``poll_seconds``, and ``shards``, which are ids.
 
-        A check gets no items, and a submission no shards.
-        Returns ``next``, ``seconds`` and ``shards``; at the end also ``results``, the keys of the result files.
+        Returns ``next``, the next step, ``seconds`` to wait before it, ``shards``, and ``results``: at the end, the
+        result files by status.
         """
         del context
-        execution, step = event["execution"], event["step"]
+        execution, items, step = event["execution"], event["items"], event["step"]
         if step == "submit":
-            shards = submission.plan(execution, event["items"])
+            shards = submission.plan(execution, items)
         else:
             shards = [_known(tools, execution, shard_id) for shard_id in event["shards"]]
         advance = {"submit": submission.submit, "check": check.check, "import": importing.advance}[step]
         shards = [advance(shard) for shard in shards]
         found = next_step(shards, environment.clock(), event["poll_seconds"])
-        result = {"next": found.name, "seconds": found.seconds, "shards": [shard.id for shard in shards]}
+        result = {"next": found.name, "seconds": found.seconds, "shards": [shard.id for shard in shards], "results": {}}
         if step == "import" and all(shard.phase is Phase.IMPORTED for shard in shards):
-            prefix = f"results/{execution}/shards/{_name(event['items'])}"
-            return {**result, "next": "done", "results": results.write(shards, event["items"], prefix)}
+            prefix = f"results/{execution}/shards/{_name(items)}"
+            return result | {"next": "done", "results": results.write(shards, items, prefix)}
         return result
 
     return serve

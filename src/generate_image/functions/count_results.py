@@ -7,11 +7,14 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from pathlib import PurePosixPath
 from typing import Any
 
 from generate_image.aws.batch_files import BatchFiles, MissingObjectError
+from generate_image.batch.shard_results import ShardResults
 from generate_image.errors import ConfigurationError
 from generate_image.functions._runtime import Environment, LambdaContext, Serve, entry_point
+from generate_image.picture import BATCH
 
 
 def build(environment: Environment) -> Serve:
@@ -19,7 +22,10 @@ def build(environment: Environment) -> Serve:
     files = BatchFiles(environment.clients.s3, environment.settings.image_bucket)
 
     def serve(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
-        """Return the totals. event: ``name`` of the batch, ``map_run``. Raises StorageError and ConfigurationError."""
+        """Return the totals. event: the result of prepare_list, and ``map_run``.
+
+        Raises StorageError and ConfigurationError.
+        """
         del context
         # An empty list starts no Map Run, and AWS does not document whether each Map Run writes results.
         written = event.get("map_run", {}).get("ResultWriterDetails")
@@ -27,7 +33,12 @@ def build(environment: Environment) -> Serve:
             return {"name": event["name"], **totals([]), "results": None}
         key = written["Key"]
         try:
-            counted = totals(files.results(key))
+            if event.get("pricing") == BATCH:
+                shards = ShardResults(files, key, PurePosixPath(event["key"]).parent.as_posix())
+                key = shards.write_manifest(written["Bucket"])
+                counted = totals(shards.items(), BATCH)
+            else:
+                counted = totals(files.results(key))
         except MissingObjectError as error:
             raise ConfigurationError(
                 f"S3 has no {error}. Check that the batch's role may write it, and that nothing deletes it."
@@ -37,11 +48,12 @@ def build(environment: Environment) -> Serve:
     return serve
 
 
-def totals(results: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+def totals(results: Iterable[Mapping[str, Any]], pricing: str = "standard") -> dict[str, Any]:
     """Add up the results of a batch.
 
     asked: its items. Each is bought, replayed, failed or not started. failed: their number by error. cost_usd: of the
-    bought ones. without_price: the number of bought ones without a known price.
+    bought ones. saved_usd: what they would have cost more at the standard price, which is twice that of a batch.
+    without_price: the number of bought ones without a known price.
     """
     counts: Counter[str] = Counter()
     failed: Counter[str] = Counter()
@@ -66,6 +78,7 @@ def totals(results: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
         "failed": dict(sorted(failed.items())),
         "not_started": counts["not_started"],
         "cost_usd": float(cost),
+        "saved_usd": float(cost) if pricing == BATCH else 0.0,
         "without_price": counts["without_price"],
     }
 

@@ -41,6 +41,7 @@ def build(environment: Environment) -> Serve:
             "items": items,
             "max_concurrency": batch.max_concurrency,
             "tolerated_failure_percentage": batch.tolerated_failure_percentage,
+            "pricing": batch.pricing,
         }
 
     return serve

@@ -15,6 +15,7 @@ from generate_image.event import (
     parse_event,
 )
 from generate_image.lists.formats import Item, format_of, invalid_list, misspelt_names
+from generate_image.picture import BATCH
 
 LARGEST_EVENT_BYTES = STEP_FUNCTIONS_ANSWER_BYTES - ANSWER_OVERHEAD_BYTES
 LONGEST_PROBLEM = 1000
@@ -27,8 +28,12 @@ BATCH_FIELDS = (
     "nextModule",
     "max_concurrency",
     "tolerated_failure_percentage",
+    "pricing",
 )
 ITEM_FIELDS = ("id", "client_id", "nextModule", "config", "data")
+PRICINGS = ("standard", "batch")
+SHARDS_AT_A_TIME = 500
+"""The default concurrency with batch pricing: 75,000 pictures. No images per minute limit it."""
 MOST_CONCURRENCY = 10_000
 """https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html"""
 
@@ -36,7 +41,8 @@ MOST_CONCURRENCY = 10_000
 class Batch(NamedTuple):
     """The input of a batch, checked.
 
-    key: of the list in the bucket. client_id, credentials_id, next_module: defaults for its items.
+    key: of the list in the bucket. client_id, credentials_id, next_module: defaults for its items. max_concurrency: of
+    pictures, or of shards with batch pricing. pricing: one of PRICINGS.
     """
 
     key: str
@@ -47,6 +53,7 @@ class Batch(NamedTuple):
     next_module: object
     max_concurrency: int
     tolerated_failure_percentage: float
+    pricing: str
 
     @classmethod
     def from_input(cls, given: object, *, max_concurrency: int, tolerated_failure_percentage: float) -> Self:
@@ -63,7 +70,10 @@ class Batch(NamedTuple):
         name = fields.get("name", PurePosixPath(str(key)).stem)
         if not isinstance(name, str) or not name.strip():
             problems.append({"field": "name", "problem": "must be a non-blank string"})
-        concurrency = fields.get("max_concurrency", max_concurrency)
+        pricing = fields.get("pricing", PRICINGS[0])
+        if pricing not in PRICINGS:
+            problems.append({"field": "pricing", "problem": f"must be {' or '.join(PRICINGS)}"})
+        concurrency = fields.get("max_concurrency", SHARDS_AT_A_TIME if pricing == BATCH else max_concurrency)
         if type(concurrency) is not int or not 0 <= concurrency <= MOST_CONCURRENCY:
             problem = f"must be an integer from 0 (no limit) to {MOST_CONCURRENCY}"
             problems.append({"field": "max_concurrency", "problem": problem})
@@ -81,6 +91,7 @@ class Batch(NamedTuple):
             next_module=fields.get("nextModule"),
             max_concurrency=concurrency,
             tolerated_failure_percentage=percentage,
+            pricing=pricing,
         )
 
 
