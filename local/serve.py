@@ -38,7 +38,7 @@ def main(environ: Mapping[str, str]) -> int:
         )
         with webhook(environ, local.account, report), api as gateway:
             try:
-                with web_server(gateway, port, report, has_budget=bool(environ.get("BUDGET_USD"))) as url:
+                with web_server(gateway, port, report, has_budget="MONTHLY_BUDGET_USD" in local.settings) as url:
                     report(f"{url}/: the page. {url}/docs: the API. The functions' log: {local.out / LOG}.")
                     report("A prompt that contains [moderation_blocked] fails so; docs/api.md lists more errors.")
                     report(f"Ctrl-C ends it. Records and pictures stay in {local.account_path}.")
