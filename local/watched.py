@@ -1,4 +1,4 @@
-"""The generate function of a local command, with a view of its work: what is bought, what waits, what is in flight."""
+"""The generate function of a local command, with a view of its purchases, its waits and its open requests."""
 
 import shutil
 import threading

@@ -1,4 +1,4 @@
-"""What CloudFront does with a request for a signed link, read from AWS's documentation and not from our code.
+"""CloudFront's check of a signed link, read from AWS's documentation and not from our code.
 
 https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-creating-signed-url-canned-policy.html
 """
@@ -16,7 +16,7 @@ HASHES = {"SHA1": SHA1, "SHA256": SHA256}
 
 
 def admits(url: str, key_group: Mapping[str, RSAPublicKey], now: float) -> bool:
-    """Tell whether CloudFront would serve a link with a canned policy.
+    """Return whether CloudFront would serve a link with a canned policy.
 
     key_group: the public keys that the distribution trusts, by id. now: seconds since the epoch.
     """
@@ -25,7 +25,7 @@ def admits(url: str, key_group: Mapping[str, RSAPublicKey], now: float) -> bool:
     public_key = key_group.get(parameters["Key-Pair-Id"])
     if urlsplit(url).scheme != "https" or public_key is None or not parameters["Expires"].isdecimal():
         return False
-    # The policy itself does not travel: CloudFront writes it anew from the URL and the time, without white space.
+    # The policy itself is not sent: CloudFront makes it from the URL and the time, without white space.
     policy = (
         '{"Statement":[{"Resource":"' + base + '",'
         '"Condition":{"DateLessThan":{"AWS:EpochTime":' + parameters["Expires"] + "}}}]}"

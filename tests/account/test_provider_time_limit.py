@@ -98,7 +98,7 @@ def test_dripping_response_ends_at_the_deadline(
     assert _open_resources() == before
 
 
-def test_deadline_during_the_connect_proves_that_nothing_was_sent() -> None:
+def test_deadline_during_the_connect_proves_nothing_was_sent() -> None:
     left = iter([60.0, 0.0])
     with ProviderServer(write(b"")) as server, pytest.raises(ProviderUnavailableError, match="nothing was bought"):
         post(server.base_url, Credentials("sk-one"), b"{}", lambda: next(left))

@@ -1,4 +1,4 @@
-"""Each fault is what the catalogue says, to the official SDK and to a plain client."""
+"""Each fault behaves as its entry in the catalogue, for the official SDK and for a plain client."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime

@@ -128,7 +128,7 @@ def test_error_keeps_its_name_after_the_last_retry(machines: Machines, retrier: 
     assert max(machines.waits) <= retrier["MaxDelaySeconds"]
 
 
-def test_retries_last_longer_than_the_lease_of_a_killed_invocation(machines: Machines) -> None:
+def test_retries_outlast_the_lease_of_a_killed_invocation(machines: Machines) -> None:
     is_killed = False
 
     def function(event: object, context: LocalContext) -> dict[str, Any]:

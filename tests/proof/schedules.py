@@ -92,7 +92,7 @@ def _problems(end: End, world: World) -> Iterator[str]:
     if end.went_on:
         yield "went on after its death"
     if end.died != isinstance(end.error, KilledError):
-        yield f"died is {end.died}, and what came out is {end.error!r}"
+        yield f"died is {end.died}, and its error is {end.error!r}"
     is_named = type(end.error) is ERRORS_BY_CODE.get(type(end.error).__name__) and not isinstance(
         end.error, InternalError
     )

@@ -45,7 +45,7 @@ def bucket() -> Bucket:
 
 
 @pytest.mark.parametrize(("before", "after"), list(itertools.product([None, *Status], Status)))
-def test_only_the_table_s_transitions_are_written(bucket: Bucket, before: Status | None, after: Status) -> None:
+def test_only_transitions_of_the_table_are_written(bucket: Bucket, before: Status | None, after: Status) -> None:
     replacing = bucket.existing(before) if before else None
     record = bucket.new("two", status=after)
     if after in NEXT[before]:

@@ -105,5 +105,5 @@ def test_odd_client_context_is_ignored(custom: object) -> None:
     assert generate_image.answer_bytes(context) == 6 * 1024 * 1024
 
 
-def test_client_context_lowers_the_answer_s_limit() -> None:
+def test_client_context_lowers_the_limit_of_the_answer() -> None:
     assert generate_image.answer_bytes(LocalContext(answer_bytes=262_144)) == 262_144

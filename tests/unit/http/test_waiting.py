@@ -1,4 +1,4 @@
-"""The waiting rules: what is started, how rarely Step Functions is asked, and when a wait ends."""
+"""The waiting rules: when an execution starts, when it is described, and when a wait ends."""
 
 import json
 from itertools import pairwise

@@ -177,7 +177,7 @@ def test_alarms_are_sent_to_the_address(stack: Stack) -> None:
     assert not any("AlarmActions" in alarm for alarm in alarms(deploy()).values())
 
 
-def test_what_costs_money_can_be_disabled() -> None:
+def test_alarms_and_dashboard_can_be_disabled() -> None:
     stack = deploy(**EVERY_OPTION | {"CreateAlarms": "false", "CreateDashboard": "false"})
 
     assert {resource["Type"] for resource in stack.resources.values()}.isdisjoint(
