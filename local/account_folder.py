@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 HEADERS, NEW = ".headers", ".new"
-KEY = re.compile(r"(temporal|budgets)/cli_[\w-]+/[\w-]+\.\w+", re.ASCII)
-"""A stricter form than S3's: no key may lead out of the folder."""
+KEY = re.compile(r"(temporal|budgets)/cli_[\w-]+/[\w-]+\.\w+|results/[\w-]+/(manifest|shards/[\w-]+)\.json", re.ASCII)
+"""A stricter form than S3's: no key may lead out of the folder. A batch at the provider outlives this command."""
 DAY_SECONDS = 86_400
 NOT_WRITTEN = b"<Error><Code>InsufficientStorage</Code><Message>The folder could not be written.</Message></Error>"
 
@@ -62,7 +62,7 @@ class AccountFolder:
         Raises CommandError for a damaged file.
         """
         oldest = time.time() - retention_days * DAY_SECONDS
-        for path in sorted(self._folder.glob("*/cli_*/*")):
+        for path in sorted([*self._folder.glob("*/cli_*/*"), *self._folder.glob("results/**/*.*")]):
             if path.suffix == NEW:  # the command ended before the file was whole
                 path.unlink()
             elif path.suffix == HEADERS:

@@ -1,4 +1,4 @@
-"""``make batch FILE=…``: the batch's state machine over a list, on this machine.
+"""``make batch FILE=…``: the batch's state machine over a list, on this machine. ``PRICING=batch``: at half the price.
 
 Standard output gets the totals alone; standard error gets the progress. The pictures, the results of every item and the
 contact sheet are in ``out/<name>/``.
@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from generate_image.functions import count_results, prepare_list
+from generate_image.picture import BATCH
 from generate_image.settings import Settings
 from local.account import BUCKET, CREDENTIALS_ID
 from local.batch_folder import BatchFolder, message_of
+from local.batch_pricing import STAND_IN_POLL_SECONDS, Shards, execution_name
 from local.estimate import estimate
 from local.functions import ConcurrentFunction, environment
 from local.lambda_context import Function, LocalContext
@@ -43,7 +45,7 @@ def main(path: Path, environ: Mapping[str, str]) -> int:
     if path.suffix.lower() not in SUFFIXES or not path.is_file():
         raise CommandError(f"FILE={path} is not a list: a file whose name ends in {', '.join(SUFFIXES)}.")
     with workspace(environ, LOG) as local:
-        batch = LocalBatch(local, environ.get("NAME") or path.name)
+        batch = LocalBatch(local, environ.get("NAME") or path.name, environ.get("PRICING") or "standard")
         try:
             execution = batch.run(path)
         except KeyboardInterrupt:
@@ -67,11 +69,13 @@ def main(path: Path, environ: Mapping[str, str]) -> int:
 class LocalBatch:
     """One execution of the batch's state machine."""
 
-    def __init__(self, local: Workspace, name: str) -> None:
+    def __init__(self, local: Workspace, name: str, pricing: str) -> None:
         self.folder = BatchFolder(local.out, name, local.s3())
         self.generate = Watched(local.generate_function(), local, self.folder.keep)
+        self.shards = Shards(local, self.folder, self.generate.stopped)
         self._local = local
         self._name = name
+        self._pricing = pricing
         self._items = 0
 
     def run(self, path: Path) -> "DescribeExecutionOutputTypeDef":
@@ -80,15 +84,19 @@ class LocalBatch:
             "GenerateImageFunction": self.generate,
             "PrepareListFunction": self._prepare,
             "CountResultsFunction": self._function(count_results),
+            "BatchShardsFunction": self.shards,
         }
         key = f"lists/{path.name}"
         self._local.s3().upload_file(str(path), BUCKET, key)
         batch = {"name": self._name, "list": key, "client_id": 1, "credentials_id": CREDENTIALS_ID}
+        batch["pricing"] = self._pricing
+        name = execution_name(self._name, self._local.s3()) if self._pricing == BATCH else str(uuid4())
+        poll = {} if self._local.provider.costs_money else {"BatchPollSeconds": str(STAND_IN_POLL_SECONDS)}
         report(f"List: {path}. Pictures: {self.folder.path}/. The functions' log: {self._local.out / LOG}.")
-        with StateMachines(self._local.account, functions, sleep=self._sleep) as machines:
+        with StateMachines(self._local.account, functions, sleep=self._sleep, wait=self._pause) as machines:
             client = machines.client
-            machine = machines.create("generate-images-batch", DEFINITION.read_text("utf-8"), SUBSTITUTIONS)
-            started = client.start_execution(stateMachineArn=machine, name=str(uuid4()), input=json.dumps(batch))
+            machine = machines.create("generate-images-batch", DEFINITION.read_text("utf-8"), SUBSTITUTIONS | poll)
+            started = client.start_execution(stateMachineArn=machine, name=name, input=json.dumps(batch))
             try:
                 return self._wait(client, started["executionArn"])
             except KeyboardInterrupt:
@@ -114,11 +122,15 @@ class LocalBatch:
         prepared = self._function(prepare_list)(event, context)
         self._items = prepared["items"]
         if self._local.provider.costs_money:
-            report(estimate(self._items, Settings.from_mapping(self._local.settings)))
+            report(estimate(self._items, Settings.from_mapping(self._local.settings), self._pricing))
         return prepared
 
     def _sleep(self, seconds: float) -> None:
         self.generate.sleep(seconds if self._local.provider.costs_money else min(seconds, MOMENT_SECONDS))
+
+    def _pause(self, seconds: float) -> None:
+        """Wait before a check of a batch at the provider. A stop ends the wait."""
+        self.generate.stopped.wait(seconds)
 
     def _wait(self, client: "SFNClient", arn: str) -> "DescribeExecutionOutputTypeDef":
         """Show the progress until the execution ends, and return it."""
@@ -131,7 +143,10 @@ class LocalBatch:
                         run = client.describe_map_run(mapRunArn=event["mapRunStartedEventDetails"]["mapRunArn"])
                         failed = run["itemCounts"]["failed"]
                         done = run["itemCounts"]["succeeded"] + failed
-                        progress.show(done, self._items, failed, self.generate.waiting())
+                        if self._pricing == BATCH:  # the run's items are shards
+                            done, failed = self.shards.done, self.shards.failed
+                        waiting = self.generate.waiting() or self.shards.waiting()
+                        progress.show(done, self._items, failed, waiting)
                 if execution["status"] != "RUNNING":
                     return execution
                 time.sleep(POLL_SECONDS)

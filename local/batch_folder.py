@@ -55,7 +55,7 @@ class BatchFolder:
         manifest: the URL of the file with which Step Functions describes the results.
         """
         lines = list(self._lines(manifest)) if manifest else []
-        results = sorted(self._result(json.loads(line)) for line in lines)
+        results = sorted(self._result(number, json.loads(line)) for number, line in enumerate(lines))
         file, sheet = self.path / "results.jsonl", self.path / "index.html"
         self.path.mkdir(exist_ok=True)
         replace(file, b"".join(f"{line}\n".encode() for line in lines))
@@ -77,9 +77,9 @@ class BatchFolder:
             for file in files:
                 yield from self._read(file["Key"]).decode().split("\n")[:-1]
 
-    def _result(self, line: Mapping[str, Any]) -> Result:
-        """Return the result in a line that the Map Run wrote. Its name is the item's place, in moto only."""
-        place, event = int(line["Name"]), json.loads(line["Input"])
+    def _result(self, number: int, line: Mapping[str, Any]) -> Result:
+        """Return the result in a line. Its name is the item's place, in moto only; in a shard, its number counts."""
+        place, event = int(line["Name"]) if line["Name"].isdecimal() else number, json.loads(line["Input"])
         name = f"Item {self._id(event) or place}"
         if line["Status"] == "SUCCEEDED":
             answer = json.loads(line["Output"])

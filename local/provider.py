@@ -8,6 +8,9 @@ from urllib.parse import urlsplit
 from local.openai_stand_in import StandIn
 from local.terminal import report
 
+BATCH_SECONDS = 2.0
+"""The time of a batch with the stand-in, which passes the states of hours."""
+
 
 @dataclass(frozen=True, slots=True)
 class Provider:
@@ -28,7 +31,7 @@ def provider(environ: Mapping[str, str], base_url: str, *, latency: float = 0) -
         report(f"Provider: {host}, because OPENAI_API_KEY is set. This costs money.")
         yield Provider(host.replace(":", "-"), {"apiKey": key}, {}, costs_money=True)
         return
-    with StandIn(latency=latency) as stand_in:
+    with StandIn(latency=latency, batch_seconds=BATCH_SECONDS) as stand_in:
         report("Provider: the stand-in on this machine. Set OPENAI_API_KEY to buy from OpenAI.")
         if environ.get("OPENAI_BASE_URL"):
             report("OPENAI_BASE_URL has no effect without OPENAI_API_KEY.")

@@ -236,3 +236,15 @@ def test_second_interrupt_says_what_may_be_billed(interruptible: Callable[[int],
     assert process.returncode == 130
     assert "up to 5 more may have been billed" in stderr
     assert "Traceback" not in stderr
+
+
+def test_batch_pricing_costs_half_and_keeps_the_pictures(batch: Batch, tmp_path: Path) -> None:
+    standard = batch(list_of(tmp_path, PROMPTS), NAME="standard")
+    half = batch(list_of(tmp_path, PROMPTS), PRICING="batch")
+    again = batch(list_of(tmp_path, PROMPTS), PRICING="batch")
+
+    assert (half.totals["bought"], half.totals["replayed"], len(pictures(tmp_path))) == (3, 0, 3)
+    assert half.totals["cost_usd"] == half.totals["saved_usd"]
+    assert half.totals["cost_usd"] == pytest.approx(standard.totals["cost_usd"] / 2, abs=0.001)
+    assert (again.totals["bought"], again.totals["replayed"]) == (0, 3)
+    assert "shards at the provider: 1" in half.progress

@@ -97,7 +97,8 @@ class Submission:
 
     def _shard(self, execution: str, group: Group, requests: Sequence[ImageRequest]) -> Shard:
         settings, now = self._tools.settings, self._tools.deadline.clock()
-        name = json.dumps([execution, *group, *[request.idempotency_key for request in requests]])
+        pictures = [(request.idempotency_key, request_hash(request, settings)) for request in requests]
+        name = json.dumps([execution, *group, *pictures])
         shard_id = str(uuid5(settings.image_namespace, name))
         known = self._tools.shards.read(shard_key(execution, shard_id))
         if known is not None:

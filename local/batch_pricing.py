@@ -1,0 +1,78 @@
+"""The function that buys shards, in ``make batch … PRICING=batch``: it keeps the pictures of each ended shard."""
+
+import json
+import threading
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from generate_image.functions import batch_shards
+from local.account import BUCKET
+from local.batch_folder import BatchFolder
+from local.functions import ConcurrentFunction, environment
+from local.lambda_context import LocalContext
+from local.watched import StoppedError
+from local.workspace import Workspace
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+STAND_IN_POLL_SECONDS = 1
+
+
+class Shards:
+    """Runs the steps of shards and counts their items."""
+
+    def __init__(self, local: Workspace, folder: BatchFolder, stopped: threading.Event) -> None:
+        """Keep the pictures in ``folder``. stopped: set once no more steps start."""
+        start = lambda: environment(local.account, local.settings, local.log, secrets_manager=local.secrets_manager)  # noqa: E731
+        self._function = ConcurrentFunction(batch_shards.build, start)
+        self._local = local
+        self._folder = folder
+        self._stopped = stopped
+        self._lock = threading.Lock()
+        self._waiting: dict[str, int] = {}
+        self.done = 0
+        self.failed = 0
+
+    def __call__(self, event: Any, context: LocalContext) -> Any:  # noqa: ANN401  # JSON
+        """Run a step. Raises StoppedError, and the errors of the function."""
+        if self._stopped.is_set():
+            raise StoppedError("The command was stopped. A submitted batch goes on at the provider.")
+        step = self._function(event, context)
+        with self._lock:
+            self._waiting |= dict.fromkeys(step["shards"], step["seconds"])
+            if step["next"] == "done":
+                self._waiting = {name: left for name, left in self._waiting.items() if name not in step["shards"]}
+                self._keep(step["results"])
+        return step
+
+    def waiting(self) -> str:
+        """Return a line about the shards whose batches are at the provider; empty if there is none."""
+        with self._lock:
+            seconds = min(self._waiting.values(), default=0)
+            return f"shards at the provider: {len(self._waiting)}, next look in {seconds} s" if self._waiting else ""
+
+    def _keep(self, files: Mapping[str, list[Mapping[str, str]]]) -> None:
+        for status, of_status in files.items():
+            for file in of_status:
+                body = self._local.s3().get_object(Bucket=BUCKET, Key=file["Key"])["Body"].read()
+                for line in map(json.loads, body.splitlines()):
+                    self.done += 1
+                    self.failed += status == "FAILED"
+                    if status == "SUCCEEDED":
+                        self._folder.keep(json.loads(line["Input"]), json.loads(line["Output"]))
+
+
+def execution_name(name: str, s3: "S3Client") -> str:
+    """Return the name of a batch's first execution that has not ended, so that the same command continues it."""
+    prefix, number = sha256(name.encode()).hexdigest()[:16], 0
+    while True:
+        execution = f"{prefix}-{number}"
+        try:
+            s3.head_object(Bucket=BUCKET, Key=f"results/{execution}/manifest.json")
+        except ClientError:
+            return execution
+        number += 1
