@@ -7,7 +7,7 @@ import pytest
 from botocore import xform_name
 from botocore.session import Session
 
-from trim_botocore import OPERATIONS, trimmed
+from trim_botocore import OPERATIONS
 
 SOURCES = Path(__file__).parents[2] / "src/generate_image"
 CALLED_BY_BOTOCORE = {"HeadBucket"}
@@ -22,29 +22,3 @@ def test_artifact_keeps_exactly_the_called_operations(service: str) -> None:
     called = {operation for operation in operations if xform_name(operation) in attributes}
 
     assert set(OPERATIONS[service]) - CALLED_BY_BOTOCORE == called
-
-
-def test_trimmed_model_keeps_the_shapes_of_its_operations() -> None:
-    model = {
-        "metadata": {"apiVersion": "1"},
-        "documentation": "long",
-        "operations": {
-            "Get": {"input": {"shape": "Input"}, "documentation": "long"},
-            "Delete": {"input": {"shape": "Other"}},
-        },
-        "shapes": {
-            "Input": {"type": "structure", "members": {"documentation": {"shape": "Text", "documentation": "long"}}},
-            "Other": {"type": "string"},
-            "Text": {"type": "string"},
-        },
-    }
-
-    assert trimmed(model, ["Get"]) == {
-        "metadata": {"apiVersion": "1"},
-        "documentation": "",
-        "operations": {"Get": {"input": {"shape": "Input"}}},
-        "shapes": {
-            "Input": {"type": "structure", "members": {"documentation": {"shape": "Text"}}},
-            "Text": {"type": "string"},
-        },
-    }

@@ -2,6 +2,7 @@
 
 import json
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,7 @@ from tests.unit.http.world import PICTURE, World
 
 UNKNOWN = OutcomeUnknownError("It may be billed.")
 NO_SECRET = CredentialsError("There is no such secret.")
+BY_URL = PICTURE._replace(source_url="https://provider.example/x.png")
 
 
 @pytest.fixture
@@ -251,14 +253,33 @@ def test_simultaneous_start_is_joined(world: World) -> None:
     assert len(world.step_functions.executions) == 1
 
 
-def test_lease_of_a_direct_call_is_joined(world: World) -> None:
-    world.save(world.record(Status.STARTED, lease_left=300))
-    world.clock.after(6, world.save_stored)
+@pytest.mark.parametrize(
+    ("record", "when_outcome_unknown", "starts", "status"),
+    [
+        ({"status": Status.STARTED, "lease_left": 300}, "fail", 0, 200),
+        ({"status": Status.GENERATED, "bought": BY_URL}, "fail", 1, 200),
+        ({"status": Status.FAILED, "error": UNKNOWN}, "fail", 0, 504),
+        ({"status": Status.FAILED, "error": UNKNOWN}, "buy-again", 1, 200),
+        ({"status": Status.RELEASED, "prompt": "Un gato"}, "fail", 1, 200),
+    ],
+)
+@pytest.mark.parametrize("hides_starts", [False, True])
+def test_record_decides_whether_an_execution_starts(
+    world: World,
+    record: dict[str, Any],
+    when_outcome_unknown: str,
+    starts: int,
+    status: int,
+    *,
+    hides_starts: bool,
+) -> None:
+    world.restart(WHEN_OUTCOME_UNKNOWN=when_outcome_unknown)
+    world.step_functions.hides_starts = hides_starts
+    world.save(world.record(**record))
+    world.clock.after(8, world.save_stored)
 
-    response = world.post()
-
-    assert (response.status, response.body["_meta_"]["replayed"]) == (200, True)
-    assert world.step_functions.executions == {}
+    assert world.post().status == status
+    assert len(world.step_functions.executions) == starts
 
 
 def test_stored_picture_starts_nothing(world: World) -> None:
@@ -271,25 +292,6 @@ def test_stored_picture_starts_nothing(world: World) -> None:
     assert world.step_functions.executions == {}
 
 
-def test_recorded_unknown_outcome_starts_nothing(world: World) -> None:
-    """Another execution would find nothing new and raise the alarm again."""
-    world.save(world.record(Status.FAILED, error=UNKNOWN))
-
-    for _ in range(2):
-        response = world.post()
-        assert (response.status, response.body["code"]) == (504, "OutcomeUnknownError")
-    assert world.step_functions.executions == {}
-
-
-def test_operator_can_allow_another_purchase(world: World) -> None:
-    world.restart(WHEN_OUTCOME_UNKNOWN="buy-again")
-    world.save(world.record(Status.FAILED, error=UNKNOWN))
-    world.clock.after(9, world.save_stored)
-
-    assert world.post().status == 200
-    assert len(world.step_functions.executions) == 1
-
-
 def test_expired_lease_starts_one_execution_that_settles_it(world: World) -> None:
     world.save(world.record(Status.STARTED))
 
@@ -300,16 +302,6 @@ def test_expired_lease_starts_one_execution_that_settles_it(world: World) -> Non
     world.step_functions.on_start = settle
 
     assert [world.post().status for _ in range(3)] == [504, 504, 504]
-    assert len(world.step_functions.executions) == 1
-
-
-@pytest.mark.parametrize("hides_starts", [False, True])
-def test_bought_picture_is_downloaded_by_an_execution(world: World, *, hides_starts: bool) -> None:
-    world.step_functions.hides_starts = hides_starts
-    world.save(world.record(Status.GENERATED, bought=PICTURE._replace(source_url="https://provider.example/x.png")))
-    world.clock.after(8, world.save_stored)
-
-    assert world.post().status == 200
     assert len(world.step_functions.executions) == 1
 
 
@@ -331,13 +323,6 @@ def test_key_of_a_running_execution_is_bound_to_its_request(world: World) -> Non
     response = world.post("Un gato")
 
     assert (response.status, response.body["code"]) == (422, "IdempotencyKeyReusedError")
-
-
-def test_key_of_a_released_record_is_free(world: World) -> None:
-    world.save(world.record(Status.RELEASED, prompt="Un gato"))
-
-    assert world.post(prefer="respond-async").status == 202
-    assert len(world.step_functions.executions) == 1
 
 
 def test_key_is_new_after_the_lifetime_of_its_picture(world: World) -> None:
