@@ -4,6 +4,7 @@ tests/account/test_memory_s3.py compares it with moto, call by call.
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import md5
@@ -114,12 +115,17 @@ class ScriptedS3(MemoryS3):
         self.writes: list[Kind | None] = []
         self.reads: list[Kind] = []
         self.puts = 0
+        self._late: list[dict[str, Any]] = []
 
     def put_object(self, **parameters: Any) -> dict[str, Any]:  # noqa: ANN401  # boto3's
         self.puts += 1
         kind = self.writes.pop(0) if self.writes else None
         if kind in ERRORS:
             raise client_error(*ERRORS[kind], "PutObject")
+        if kind is Kind.LATE:
+            body = parameters["Body"]
+            self._late.append(parameters | {"Body": body if isinstance(body, bytes) else body.read()})
+            raise ReadTimeoutError(endpoint_url="https://s3")
         response = super().put_object(**parameters)
         if kind is Kind.LOST:
             raise ReadTimeoutError(endpoint_url="https://s3")
@@ -130,6 +136,12 @@ class ScriptedS3(MemoryS3):
             self.reads.pop(0)
             raise ReadTimeoutError(endpoint_url="https://s3")
         return super().get_object(**parameters)
+
+    def finish_late_writes(self) -> None:
+        """Let the late writes take effect, as far as their conditions allow."""
+        for parameters in self._late:
+            with suppress(ClientError):
+                super().put_object(**parameters)
 
 
 ERRORS = {

@@ -90,3 +90,12 @@ def test_picture_of_an_earlier_purchase_is_replaced(bucket: Bucket) -> None:
     found = bucket.pictures.find("1", "id", "hash")
     assert found is not None
     assert found.bought.openai_request_id == "req_1"
+
+
+def test_late_write_does_not_replace_a_newer_picture(bucket: Bucket) -> None:
+    bucket.s3.writes = [Kind.LATE] * ATTEMPTS
+    with pytest.raises(StorageError):
+        bucket.put(b"old")
+    bucket.put(b"new")
+    bucket.s3.finish_late_writes()
+    assert bucket.s3.objects[STORED.key].body == b"new"
