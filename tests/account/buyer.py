@@ -9,7 +9,7 @@ from generate_image.deadline import Deadline
 from generate_image.options import NO_OPTIONS, Options
 from generate_image.provider.images_api import ImagesApi, Purchase
 from generate_image.settings import Settings
-from tests.account.provider_server import Clock
+from tests.memory_s3 import Clock
 
 FIRST, SECOND = "gpt-image-2.6-flare", "gpt-image-2"
 KEY = Credentials("sk-one")

@@ -115,19 +115,6 @@ class ProviderServer:
         responder(connection, request)
 
 
-class Clock:
-    """Time that passes only when a test says so."""
-
-    def __init__(self) -> None:
-        self.now = 1_800_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-    def pass_by(self, seconds: float) -> None:
-        self.now += seconds
-
-
 def cause_of(error: BaseException, kind: type[BaseException]) -> Any:  # noqa: ANN401
     """Return the exception of a class among the causes of an error, or None."""
     current: BaseException | None = error

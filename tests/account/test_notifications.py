@@ -10,8 +10,8 @@ from local.account import BUCKET, Account
 from local.loopback import serving
 from local.notifications import SECRET_HEADER, Notifications, webhook
 from local.terminal import CommandError
-from tests.account.provider_server import Clock
 from tests.events import event_for
+from tests.memory_s3 import Clock
 from tests.module import Module
 
 if TYPE_CHECKING:

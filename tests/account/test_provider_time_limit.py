@@ -14,7 +14,8 @@ from generate_image.errors import DownloadError, OutcomeUnknownError, ProviderUn
 from generate_image.provider.connection import post
 from generate_image.provider.download import Downloader
 from generate_image.provider.models_api import ModelNotCheckedError, ModelsApi
-from tests.account.provider_server import Clock, ProviderServer, Request, cause_of, write
+from tests.account.provider_server import ProviderServer, Request, cause_of, write
+from tests.memory_s3 import Clock
 
 HEADERS = b"HTTP/1.1 200 OK\r\nContent-Length: 30000000\r\n\r\n"
 STEP_SECONDS = 10.0

@@ -12,7 +12,7 @@ from generate_image.functions._runtime import Environment, with_boundary
 from generate_image.log import Log
 from generate_image.settings import Settings
 from local.lambda_context import LocalContext
-from tests.account.provider_server import Clock
+from tests.memory_s3 import Clock
 from tests.secrets_manager import MemorySecretsManager
 
 FIRST, SECOND = "gpt-image-2.6-flare", "gpt-image-2"
