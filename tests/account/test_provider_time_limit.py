@@ -1,7 +1,9 @@
 """A call that a server keeps open ends at its deadline and leaves nothing behind."""
 
+import gc
 import socket
 import threading
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from threading import Semaphore
@@ -20,6 +22,8 @@ from tests.memory_s3 import Clock
 HEADERS = b"HTTP/1.1 200 OK\r\nContent-Length: 30000000\r\n\r\n"
 STEP_SECONDS = 10.0
 MOST_PIECES = 50
+MOST_KEPT_BYTES = 1_000_000
+"""For the caches of the libraries. One piece of the large body has as many bytes."""
 
 
 class SteppingClock(Clock):
@@ -78,17 +82,18 @@ Call = Callable[[str, Deadline], object]
 )
 @pytest.mark.parametrize(
     ("first", "piece"),
-    [(b"HTTP/1.1 200 OK\r\nX-Slow: ", b"a"), (HEADERS, b" "), (HEADERS, b" " * 200_000)],
+    [(b"HTTP/1.1 200 OK\r\nX-Slow: ", b"a"), (HEADERS, b" "), (HEADERS, b" " * 1_000_000)],
     ids=["headers", "body", "large body"],
 )
 def test_dripping_response_ends_at_the_deadline(
     call: Call, expected: type[Exception], first: bytes, piece: bytes
 ) -> None:
-    before = _open_resources()
     clock = SteppingClock()
     drip = Drip(clock, first, piece)
     deadline = Deadline(clock)
     deadline.start(60)
+    before = _open_resources()
+    tracemalloc.start()
     with ProviderServer(drip) as server:
         with pytest.raises(expected) as raised:
             call(server.base_url, deadline)
@@ -96,7 +101,11 @@ def test_dripping_response_ends_at_the_deadline(
     assert cause_of(raised.value, DeadlineExceededError)
     assert drip.pieces < MOST_PIECES
     del raised
+    gc.collect()
+    kept_bytes, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
     assert _open_resources() == before
+    assert kept_bytes < MOST_KEPT_BYTES
 
 
 def test_deadline_during_the_connect_proves_nothing_was_sent() -> None:
