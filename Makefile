@@ -5,6 +5,13 @@ FILE ?= events/batch.json
 ARCHITECTURE ?= x86_64
 BUILD ?= .aws-sam/build
 
+# Make ignores a variable that no recipe reads. With a misspelt one, the wrong picture would be bought.
+given = $(filter command,$(origin $(1)))
+$(foreach name,event events EVENTS file files FILES list LIST prompt prompts PROMPTS,$(if $(call given,$(name)),\
+    $(error $(name) is unknown: EVENT is a file with an event, FILE one with a list, PROMPT a text)))
+$(if $(filter run sam-invoke,$(MAKECMDGOALS)),$(if $(call given,FILE),$(error make $(MAKECMDGOALS) takes EVENT, not FILE)))
+$(if $(filter batch,$(MAKECMDGOALS)),$(if $(call given,EVENT),$(error make batch takes FILE, not EVENT)))
+
 # Make would expand a `$` in a prompt, and a shell its quotes: the environment carries these values unchanged.
 override EVENT := $(value EVENT)
 override FILE := $(value FILE)

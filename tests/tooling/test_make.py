@@ -148,6 +148,14 @@ def test_prompt_and_event_arrive_unchanged(set_up: Machine, text: str) -> None:
     assert as_argument["environment"]["PROMPT"] == as_variable["environment"]["PROMPT"] == text
 
 
+@pytest.mark.parametrize("arguments", ["run EVENTS=a", "run prompt=a", "run FILE=a", "batch EVENT=a", "sam-invoke FILE=a"])
+def test_misspelt_variable_is_refused(set_up: Machine, arguments: str) -> None:
+    run = set_up.make(*arguments.split())
+
+    assert (run.returncode, run.stdout) == (2, "")
+    assert "EVENT" in run.stderr
+
+
 def test_termination_of_make_ends_the_server(set_up: Machine) -> None:
     with set_up.start("serve") as make:
         assert make.stdout
