@@ -292,14 +292,14 @@ def test_stored_picture_starts_nothing(world: World) -> None:
     assert world.step_functions.executions == {}
 
 
-def test_expired_lease_starts_one_execution_that_settles_it(world: World) -> None:
+def test_expired_lease_starts_one_execution_that_saves_it(world: World) -> None:
     world.save(world.record(Status.STARTED))
 
-    def settle(name: str) -> None:
+    def save(name: str) -> None:
         world.save(world.record(Status.FAILED, error=UNKNOWN))
         world.step_functions.end(name, "FAILED", UNKNOWN.code, json.dumps({"errorMessage": str(UNKNOWN)}))
 
-    world.step_functions.on_start = settle
+    world.step_functions.on_start = save
 
     assert [world.post().status for _ in range(3)] == [504, 504, 504]
     assert len(world.step_functions.executions) == 1
