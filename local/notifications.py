@@ -173,7 +173,7 @@ def _rule_of_template() -> dict[str, Any]:
 
 
 class _TemplateLoader(yaml.SafeLoader):
-    """Reads the template; of its functions it knows the bucket alone."""
+    """Reads the template. The only intrinsic function that it resolves is the reference to the bucket."""
 
 
 def _function(_loader: yaml.SafeLoader, name: str, node: yaml.Node) -> str | None:

@@ -1,4 +1,4 @@
-"""The official SDK, which knows nothing of the stand-in, judges it; the ledger holds what it billed."""
+"""The stand-in satisfies the official SDK, and its ledger shows its bills."""
 
 import base64
 import json

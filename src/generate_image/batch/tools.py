@@ -93,7 +93,7 @@ class Tools:
 
 
 def is_held(record: Record, shard: Shard) -> bool:
-    """Return whether a record is the shard's and has no outcome, whatever became of its lease."""
+    """Return whether a record is the shard's and has no outcome, also after its lease has expired."""
     is_open = record.status is Status.STARTED or isinstance(record.error, OutcomeUnknownError)
     return is_open and record.holder == shard.id
 
