@@ -42,8 +42,10 @@ SUFFIXES = (".json", ".jsonl", ".csv")
 
 def main(path: Path, environ: Mapping[str, str]) -> int:
     """Run the list in a file and return the exit status. ``NAME`` is the batch's name, by default the file's."""
-    if path.suffix.lower() not in SUFFIXES or not path.is_file():
-        raise CommandError(f"FILE={path} is not a list: a file whose name ends in {', '.join(SUFFIXES)}.")
+    if not path.is_file():
+        raise CommandError(f"FILE={path} is not a list: there is no such file.")
+    if path.suffix.lower() not in SUFFIXES:
+        raise CommandError(f"FILE={path} is not a list: its name must end in {', '.join(SUFFIXES)}.")
     with workspace(environ, LOG) as local:
         batch = LocalBatch(local, environ.get("NAME") or path.name, environ.get("PRICING") or "standard")
         try:

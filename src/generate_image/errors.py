@@ -114,7 +114,8 @@ class InvalidRequestError(GenerateImageError):
     def listing(cls, errors: Sequence[Mapping[str, str]]) -> Self:
         """Return one error that lists all of ``errors``, each ``{"field", "problem"}``."""
         listed = "; ".join(f"{error['field']}: {error['problem']}" for error in errors)
-        return cls(f"The request is not valid. {listed}.", errors=errors)
+        end = "" if listed.endswith("?") else "."
+        return cls(f"The request is not valid. {listed}{end}", errors=errors)
 
 
 class CredentialsError(GenerateImageError):

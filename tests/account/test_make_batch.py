@@ -115,12 +115,15 @@ def test_wrong_list_is_a_sentence(batch: Batch, tmp_path: Path, stand_in: StandI
     assert stand_in.ledger()["requests"] == 0
 
 
-@pytest.mark.parametrize("name", ["missing.json", "list.txt", "directory.csv"])
-def test_file_that_is_no_list_is_refused(batch: Batch, tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("missing.json", "no such file"), ("list.txt", "must end in"), ("directory.csv", "no such file")],
+)
+def test_file_that_is_no_list_is_refused(batch: Batch, tmp_path: Path, name: str, reason: str) -> None:
     (tmp_path / "list.txt").touch()
     (tmp_path / "directory.csv").mkdir()
 
-    with pytest.raises(CommandError, match="is not a list"):
+    with pytest.raises(CommandError, match=reason):
         batch(tmp_path / name)
 
 

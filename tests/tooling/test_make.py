@@ -148,7 +148,9 @@ def test_prompt_and_event_arrive_unchanged(set_up: Machine, text: str) -> None:
     assert as_argument["environment"]["PROMPT"] == as_variable["environment"]["PROMPT"] == text
 
 
-@pytest.mark.parametrize("arguments", ["run EVENTS=a", "run prompt=a", "run FILE=a", "batch EVENT=a", "sam-invoke FILE=a"])
+@pytest.mark.parametrize(
+    "arguments", ["run EVENTS=a", "run prompt=a", "run FILE=a", "batch EVENT=a", "sam-invoke FILE=a"]
+)
 def test_misspelt_variable_is_refused(set_up: Machine, arguments: str) -> None:
     run = set_up.make(*arguments.split())
 
