@@ -111,19 +111,6 @@ def test_failed_key_buys_after_its_cause_is_gone(api: Caller, stand_in: StandIn)
     assert stand_in.ledger()["billed"] == 1
 
 
-def test_picture_by_url_keeps_the_url(account: Account, stand_in: StandIn) -> None:
-    account.create_secret({"apiKey": stand_in.api_key})
-    stand_in.dall_e_3 = True
-    settings = account.settings | {"OPENAI_BASE_URL": stand_in.base_url, "IMAGE_MODELS": "dall-e-3"}
-    with http_api(account, settings, StringIO(), sleep=lambda _: None) as gateway:
-        answer = Caller(gateway).post("order-1")
-        looked = Caller(gateway).get(answer.image_id)
-
-    assert answer.status == 200
-    assert answer.body["data"]["imageUrl"] != answer.body["data"]["urlPath"]
-    assert looked.body["data"]["imageUrl"] == answer.body["data"]["imageUrl"]
-
-
 def test_running_execution_binds_its_key(account: Account) -> None:
     is_called, may_end = Event(), Event()
 

@@ -6,7 +6,6 @@ import pytest
 
 from generate_image.errors import (
     IdempotencyKeyReusedError,
-    ModelUnavailableError,
     ProviderAuthError,
 )
 from local.account import CREDENTIALS_ID, CREDENTIALS_PREFIX
@@ -73,15 +72,6 @@ def test_asynchronous_retry_of_lambda_is_a_replay(module: Module) -> None:
     assert retried["_meta_"]["replayed"]
     assert retried["_meta_"]["image_id"] == first["_meta_"]["image_id"] != another["_meta_"]["image_id"]
     assert module.stand_in.ledger()["billed"] == 2
-
-
-def test_released_key_buys_with_another_model(module: Module) -> None:
-    module.restart(IMAGE_MODELS="dall-e-3")
-    event = event_for("a cat", idempotency_key="order 7")
-    with pytest.raises(ModelUnavailableError):
-        module.invoke(event)
-    module.restart(IMAGE_MODELS="gpt-image-2")
-    assert module.invoke(event)["_meta_"]["model"] == "gpt-image-2"
 
 
 def test_rotated_key_is_read_again(module: Module) -> None:
