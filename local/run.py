@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from generate_image.errors import IdempotencyKeyReusedError, InvalidRequestError
-from generate_image.event import PROMPT_FIELDS, parse_event
+from generate_image.event import CONFIG_FIELDS, PROMPT_FIELDS, TOP_FIELDS, parse_event
 from local.account import BUCKET
 from local.account_folder import replace
 from local.lambda_context import LocalContext
@@ -97,6 +97,10 @@ def _report_prompt(event: Mapping[str, Any]) -> None:
         return  # the function raises it too
     mode = "persistent" if "data" in request.passed_through else "direct"
     report(f'Prompt: "{request.prompt}" (from {request.prompt_field}, {mode} mode)')
+    ignored = [name for name in event if name not in TOP_FIELDS]
+    ignored += [f"config.{name}" for name in event["config"] if name not in CONFIG_FIELDS]
+    if ignored:
+        report(f"Unknown fields without effect: {', '.join(ignored)}.")
     if event.get("idempotency_key") is None:
         report("The event has no idempotency_key, so every run buys another picture.")
     else:

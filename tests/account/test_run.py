@@ -137,6 +137,13 @@ def test_empty_prompt_is_refused(run: Run) -> None:
         run(EVENTS / "direct.json", PROMPT="   ")
 
 
+def test_fields_without_effect_are_named(run: Run) -> None:
+    event = event_for("Un faro")
+    done = run({**event, "tenant": 1, "config": {**event["config"], "quality": "high"}})
+
+    assert "Unknown fields without effect: tenant, config.quality." in done.progress
+
+
 def test_unwritable_folder_is_refused_before_the_purchase(run: Run, tmp_path: Path) -> None:
     (tmp_path / "out").write_text("a file where the folder must be")
 
