@@ -1,13 +1,11 @@
 """A list at half the price: the template's own definition, executed over the stand-in's Batch API."""
 
 import json
-from collections.abc import Iterator
 from itertools import cycle
 from typing import Any
 
 import pytest
 
-from local.account import Account
 from local.lambda_context import LocalContext
 from local.openai_stand_in import StandIn
 from local.state_machines import GENERATE_IMAGES_BATCH
@@ -16,15 +14,9 @@ from tests.machines import Execution, Machines
 BATCH = {"pricing": "batch", "max_concurrency": 1}
 
 
-@pytest.fixture
-def machines(account: Account, stand_in: StandIn) -> Iterator[Machines]:
-    account.create_secret({"apiKey": stand_in.api_key})
+@pytest.fixture(autouse=True)
+def _one_hour_for_a_batch(stand_in: StandIn) -> None:
     stand_in.batch_seconds = 3600
-    with Machines(account, stand_in).running() as running:
-        yield running
-    log = running.log.getvalue()
-    assert stand_in.api_key not in log
-    assert "Boat" not in log  # every prompt of these tests
 
 
 def list_of(*prompts: str) -> str:

@@ -1,15 +1,13 @@
 """One picture as a step: the template's own definition, executed."""
 
-from collections.abc import Iterator
 from typing import Any
 from uuid import UUID, uuid5
 
 import pytest
 
 from generate_image.errors import ERRORS_BY_CODE
-from local.account import NAMESPACE, Account
+from local.account import NAMESPACE
 from local.lambda_context import LocalContext
-from local.openai_stand_in import StandIn
 from local.state_machines import GENERATE_IMAGE, SUBSTITUTIONS, definition_of, definition_text
 from local.step_functions_gaps import InvocationError
 from tests.events import event_for, read_event
@@ -18,14 +16,6 @@ from tests.machines import Machines, scripted
 ANSWER = {"data": {"urlPath": "https://pictures.example/1.png"}, "_meta_": {"replayed": False}}
 RETRIERS = definition_of(definition_text(GENERATE_IMAGE), SUBSTITUTIONS)["States"]["GenerateImage"]["Retry"]
 LEASE_SECONDS = 305
-
-
-@pytest.fixture
-def machines(account: Account, stand_in: StandIn) -> Iterator[Machines]:
-    account.create_secret({"apiKey": stand_in.api_key})
-    with Machines(account, stand_in).running() as running:
-        yield running
-    assert stand_in.api_key not in running.log.getvalue()
 
 
 def failure(name: str, message: str = "A problem and its solution.") -> Exception:
