@@ -126,8 +126,12 @@ def is_held_by(record: Record, new: Record) -> bool:
 
     A holder knows the outcome of its own purchase, also after its lease has expired.
     """
-    is_open = record.status is Status.STARTED or isinstance(record.error, OutcomeUnknownError)
-    return is_open and (record.holder, record.request_hash) == (new.holder, new.request_hash)
+    return is_open(record) and (record.holder, record.request_hash) == (new.holder, new.request_hash)
+
+
+def is_open(record: Record) -> bool:
+    """Return whether a record has no outcome yet."""
+    return record.status is Status.STARTED or isinstance(record.error, OutcomeUnknownError)
 
 
 def _in_progress(seconds: float, until: float = 0.0) -> RequestInProgressError:

@@ -13,11 +13,11 @@ from generate_image.aws.shards import ShardStore
 from generate_image.budget import Budget
 from generate_image.credentials import Credentials
 from generate_image.deadline import Deadline
-from generate_image.errors import GenerateImageError, OutcomeUnknownError, ProviderAuthError
-from generate_image.lease import Leases
+from generate_image.errors import GenerateImageError, ProviderAuthError
+from generate_image.lease import Leases, is_open
 from generate_image.log import Log
 from generate_image.provider.batch_api import BatchApi
-from generate_image.record import Record, Status
+from generate_image.record import Record
 from generate_image.settings import Settings
 from generate_image.shard import Phase, Shard
 
@@ -94,8 +94,7 @@ class Tools:
 
 def is_held(record: Record, shard: Shard) -> bool:
     """Return whether a record is the shard's and has no outcome, also after its lease has expired."""
-    is_open = record.status is Status.STARTED or isinstance(record.error, OutcomeUnknownError)
-    return is_open and record.holder == shard.id
+    return is_open(record) and record.holder == shard.id
 
 
 class Step(NamedTuple):
