@@ -1,7 +1,6 @@
 """A call that a server keeps open ends at its deadline and leaves nothing behind."""
 
 import gc
-import gc
 import socket
 import threading
 import tracemalloc
