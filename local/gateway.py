@@ -1,7 +1,7 @@
 """API Gateway on this machine: an HTTP request in, its event (version 2.0) to a function, an HTTP response out.
 
-It refuses the requests that API Gateway refuses, with the same messages: a body over 10 MB, an event over Lambda's
-limit, a function that takes longer than 30 seconds or returns no valid response. There is no authorizer.
+It refuses the requests that API Gateway refuses, with the same messages: an event over Lambda's limit, and so every
+body over 10 MB; a function that takes longer than 30 seconds or returns no valid response. There is no authorizer.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
 https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
@@ -22,7 +22,6 @@ from uuid import uuid4
 
 from local.lambda_context import Function, LocalContext
 
-LONGEST_BODY_BYTES = 10 * 1024 * 1024
 LONGEST_EVENT_BYTES = 6 * 1024 * 1024 + 100
 """Lambda's limit: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
 INTEGRATION_SECONDS = 30.0
@@ -124,8 +123,6 @@ class Gateway:
         return event
 
     def _answer(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Response:
-        if len(body) > LONGEST_BODY_BYTES:
-            return message(413, "Request Entity Too Large")
         event = self.event(method, target, headers, body)
         if self.cors_origins and event["routeKey"] == "$default":
             return message(404, "Not Found")  # a stack with CorsOrigins has no default route

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 from werkzeug import Request
 from werkzeug import Response as HttpResponse
 
-from local.gateway import LONGEST_BODY_BYTES, Gateway, Response, message
+from local.gateway import Gateway, Response, message
 from local.loopback import is_own_host, serving
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
+LONGEST_BODY_BYTES = 10 * 1024 * 1024
 CONTRACT = Path(__file__).parents[1] / "openapi.yaml"
 PAGE = Path(__file__).parent / "page"
 SWAGGER_UI = files("aws_lambda_powertools") / "event_handler" / "openapi" / "swagger_ui"

@@ -11,9 +11,9 @@ from pathlib import Path
 from shutil import rmtree
 
 import pytest
-import yaml
 
 from local.emulator import ARCHITECTURE, ROOT
+from local.expand_template import parse_template
 
 BUILDS = ROOT / ".aws-sam/tests"
 
@@ -64,20 +64,11 @@ def _digest_of_sources() -> str:
     return digest.hexdigest()[:16]
 
 
-class _TemplateLoader(yaml.SafeLoader):
-    """Ignores CloudFormation's functions."""
-
-
-_TemplateLoader.add_multi_constructor("!", lambda *_: None)
-
-
 def handlers() -> Mapping[str, str]:
     """Return the handler of each function in the template."""
-    with (ROOT / "template.yaml").open("rb") as template:
-        resources = yaml.load(template, _TemplateLoader)["Resources"]
     return {
         name: resource["Properties"]["Handler"]
-        for name, resource in resources.items()
+        for name, resource in parse_template()["Resources"].items()
         if isinstance(resource, dict) and resource["Type"] == "AWS::Serverless::Function"
     }
 

@@ -4,14 +4,15 @@ import json
 import re
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from local.account import Account
 from local.emulator import ROOT
+from local.gateway import Gateway
 from local.openai_stand_in import StandIn
 from tests.artifact.conftest import Environments
+from tests.contract import CONTRACT
 from tests.events import event_for, read_event
 from tests.module import fetch
 
@@ -21,21 +22,6 @@ pytestmark = [
 ]
 
 PNG = b"\x89PNG\r\n\x1a\n"
-
-
-def http_event(route: str, *, body: str = "", **parameters: str) -> dict[str, Any]:
-    """Return API Gateway's event for a request to a route: payload version 2.0."""
-    method, _, path = route.partition(" ")
-    return {
-        "version": "2.0",
-        "routeKey": route,
-        "rawPath": path.format(**parameters),
-        "headers": {"content-type": "application/json", "prefer": "respond-async", "idempotency-key": "key-1"},
-        "pathParameters": parameters,
-        "requestContext": {"requestId": "request-1", "http": {"method": method, "path": path.format(**parameters)}},
-        "body": body,
-        "isBase64Encoded": False,
-    }
 
 
 def test_generate_function_buys_once_in_two_environments(
@@ -68,11 +54,13 @@ def test_api_function_starts_an_execution_and_reports_it(
         roleArn="arn:aws:iam::123456789012:role/machine",
     )["stateMachineArn"]
     api = environments.new(tmp_path / "log", "ApiFunction", STATE_MACHINE_ARN=machine, API_AUTHORIZATION="none")
-    body = json.dumps({"config": event_for("a lighthouse")["config"]})
+    gateway = Gateway(CONTRACT, lambda event, _: event)
+    headers = {"Content-Type": "application/json", "Prefer": "respond-async"}
+    body = json.dumps({"config": event_for("a lighthouse")["config"]}).encode()
 
-    created = api.invoke(http_event("POST /clients/{client_id}/images", body=body, client_id="1"))
+    created = api.invoke(gateway.event("POST", "/clients/1/images", headers, body))
     image_id = json.loads(created["body"])["image_id"]
-    status = api.invoke(http_event("GET /clients/{client_id}/images/{image_id}", client_id="1", image_id=image_id))
+    status = api.invoke(gateway.event("GET", f"/clients/1/images/{image_id}", {}, b""))
 
     started = step_functions.list_executions(stateMachineArn=machine)["executions"]
     assert [execution["name"] for execution in started] == [image_id]
