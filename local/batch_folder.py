@@ -80,7 +80,7 @@ class BatchFolder:
     def _result(self, number: int, line: Mapping[str, Any]) -> Result:
         """Return the result in a line. Its name is the item's place, in moto only; in a shard, its number counts."""
         place, event = int(line["Name"]) if line["Name"].isdecimal() else number, json.loads(line["Input"])
-        name = f"Item {self._id(event) or place}"
+        name = f"Item {self._id(event)}" if self._id(event) else "Invalid item"
         if line["Status"] == "SUCCEEDED":
             answer = json.loads(line["Output"])
             return Result(place, f"{name}: {answer['_meta_']['prompt']}", picture=self._picture(event, answer))
