@@ -115,26 +115,7 @@ def test_own_keys_encrypt_all_but_the_access_logs() -> None:
     assert "kms" not in str(without.resources).lower()
 
 
-def test_roles_may_use_the_key_as_they_use_the_bucket() -> None:
-    stack = deploy(**EVERY_OPTION)
-    for role in stack.of_type("AWS::IAM::Role"):
-        granted = stack.statements(role)
-        actions = {action for statement in granted.values() for action in _actions(statement)}
-        may_read = bool(actions & {"s3:GetObject", "secretsmanager:GetSecretValue"})
-
-        assert ("kms:Decrypt" in actions) == may_read, role
-        assert ("kms:GenerateDataKey" in actions) == ("s3:PutObject" in actions), role
-        for sid in {"Decrypt", "Encrypt"} & granted.keys():
-            assert granted[sid]["Resource"] == EVERY_OPTION["KmsKeyArn"]
-            assert granted[sid]["Condition"]["StringLike"]["kms:ViaService"]
-
-
 # --- Permissions ------------------------------------------------------------------------------------------------------
-
-
-def _actions(statement: dict[str, Any]) -> list[str]:
-    action = statement["Action"]
-    return [action] if isinstance(action, str) else action
 
 
 def test_policies_follow_the_prefix_of_the_credentials() -> None:
