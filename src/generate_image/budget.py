@@ -1,7 +1,8 @@
 """A client's monthly budget: settled + reserved ≤ limit at every moment. docs/budget.md has the promise and its proof.
 
-The price bound of a picture is reserved before its lease is acquired. Only the holder of the lease frees or settles
-the reservation. A reservation that a crash left behind is resolved from its record.
+The price bound of a picture is reserved before its lease is acquired, and only one invocation has a reservation for a
+picture. It frees or settles its own reservation alone: another could be that of a purchase that starts now. A
+reservation that a crash left behind is resolved from its record.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,8 +13,18 @@ from generate_image.aws.ledger import Ledger, LedgerStore, Reservation, month_of
 from generate_image.aws.records import RecordStore
 from generate_image.credentials import Credentials
 from generate_image.deadline import Deadline
-from generate_image.errors import BudgetExceededError, ConfigurationError, GenerateImageError
-from generate_image.lease import Bought, Failed, FindStored, Free, InProgress, Stored, state_of
+from generate_image.errors import BudgetExceededError, ConfigurationError, GenerateImageError, RequestInProgressError
+from generate_image.lease import (
+    CLOCK_SKEW_SECONDS,
+    Bought,
+    Failed,
+    FindStored,
+    Free,
+    InProgress,
+    Stored,
+    in_progress,
+    state_of,
+)
 from generate_image.log import Log
 from generate_image.money import NOTHING, MicroUsd, to_usd
 from generate_image.picture import BATCH, DAY_SECONDS, BoughtPicture
@@ -50,31 +61,17 @@ class Budget:
         own = credentials.monthly_budget
         return self._settings.monthly_budget_usd if own is None else own
 
-    def reserve(self, new: Record, limit: MicroUsd) -> bool:
-        """Reserve the price bound of a purchase that starts now. Return whether the reservation is only for it.
+    def reserve(self, new: Record, limit: MicroUsd) -> None:
+        """Reserve the price bound of a purchase that starts now.
 
-        False: it replaces that of another invocation, which may still buy. Raises BudgetExceededError,
+        Raises RequestInProgressError while another invocation may buy the picture, BudgetExceededError,
         ConfigurationError if no price bound is known, and StorageError.
         """
-        amount = self._bound(new)
         now = self._deadline.clock()
-        reservation = Reservation(amount, now, new.holder)
-        replaced: list[Reservation] = []
+        reservation = Reservation(self._bound(new), now, new.holder, new.lease_until)
 
         def add(ledger: Ledger) -> Ledger:
-            earlier = ledger.open.get(new.image_id)
-            if earlier is not None and earlier.holder == new.holder:
-                return ledger
-            if earlier is not None:
-                replaced.append(earlier)
-                ledger = self._resolved(ledger, new.client_id, new.image_id)
-                if new.image_id in ledger.open:
-                    return ledger  # another invocation is buying, so the lease will be refused
-            changed = ledger._replace(limit=limit).with_reservation(new.image_id, reservation)
-            if changed.settled + changed.reserved > limit:
-                amounts = in_usd(ledger._replace(limit=limit), now)
-                raise BudgetExceededError.of_client(new.client_id, amounts, to_usd(amount))
-            return changed
+            return self._with_reservation(ledger, new, reservation, limit)
 
         month = month_of(now)
         try:
@@ -83,11 +80,6 @@ class Budget:
             if not self.resolve_stale(new.client_id, month):
                 raise
             self._ledgers.change(new.client_id, month, add)
-        return not replaced
-
-    def free_unused(self, new: Record) -> None:
-        """Drop a reservation that ``reserve`` returned True for, because its lease was not acquired."""
-        self._close(new, NOTHING, holder=new.holder)
 
     def resolve_stale(self, client_id: str, month: str) -> bool:
         """Resolve old reservations from their records. Return whether there were any."""
@@ -106,33 +98,25 @@ class Budget:
             self._ledgers.change(client_id, month, resolve)
         return bool(stale)
 
-    def reserve_all(self, news: Sequence[Record], limit: MicroUsd) -> dict[str, BudgetExceededError]:
-        """Reserve the price bounds of a client's batch in one write. Return the errors of the records without room.
+    def reserve_all(self, news: Sequence[Record], limit: MicroUsd) -> dict[str, GenerateImageError]:
+        """Reserve the price bounds of a client's batch in one write. Return the errors of the others, by image id.
 
-        The errors are by image id. A repetition by the same holder keeps its reservations. Raises ConfigurationError if
-        no price bound is known, and StorageError.
+        They are BudgetExceededError and RequestInProgressError. A repetition by the same holder renews its
+        reservations. Raises ConfigurationError if no price bound is known, and StorageError.
         """
         now, client_id = self._deadline.clock(), news[0].client_id
-        wanted = {
-            new.image_id: Reservation(discounted(self._bound(new), BATCH), now, new.holder, new.lease_until)
-            for new in news
-        }
-        refused: dict[str, BudgetExceededError] = {}
+        wanted = [
+            (new, Reservation(discounted(self._bound(new), BATCH), now, new.holder, new.lease_until)) for new in news
+        ]
+        refused: dict[str, GenerateImageError] = {}
 
         def add(ledger: Ledger) -> Ledger:
             refused.clear()
-            for image_id, reservation in wanted.items():
-                earlier = ledger.open.get(image_id)
-                if earlier is not None and earlier.holder != reservation.holder:
-                    ledger = self._resolved(ledger, client_id, image_id)
-                if image_id in ledger.open:
-                    continue
-                changed = ledger._replace(limit=limit).with_reservation(image_id, reservation)
-                if changed.settled + changed.reserved > limit:
-                    amounts = in_usd(ledger._replace(limit=limit), now)
-                    refused[image_id] = BudgetExceededError.of_client(client_id, amounts, to_usd(reservation.amount))
-                else:
-                    ledger = changed
+            for new, reservation in wanted:
+                try:
+                    ledger = self._with_reservation(ledger, new, reservation, limit)
+                except (BudgetExceededError, RequestInProgressError) as error:
+                    refused[new.image_id] = error
             return ledger
 
         month = month_of(now)
@@ -152,7 +136,9 @@ class Budget:
                 reservation = ledger.open.get(image_id)
                 if reservation is None or reservation.holder != holder:
                     continue
-                if cost is not None and cost > reservation.amount:
+                if cost is None:
+                    self._log.settled_in_full(image_id, to_usd(reservation.amount))
+                elif cost > reservation.amount:
                     self._log.settled_above_reservation(image_id, to_usd(cost), to_usd(reservation.amount))
                 ledger = ledger.settle(image_id, reservation.amount if cost is None else cost)
             return ledger
@@ -160,17 +146,35 @@ class Budget:
         for month in _this_and_last(self._deadline.clock()):
             self._ledgers.change(client_id, month, close)
 
-    def settle(self, record: Record) -> None:
-        """Replace the reservation of a bought picture by its cost. A failure is logged: the record keeps the truth."""
-        self._close(record, _cost(record.bought))
+    def settle(self, record: Record, buyer: str) -> None:
+        """Replace the reservation of a bought picture by its cost. A failure is logged: the record keeps the truth.
+
+        buyer: the invocation that reserved; ``record`` may have another holder, who downloaded the picture.
+        """
+        self._close(record, _cost(record.bought), buyer)
 
     def settle_in_full(self, record: Record) -> None:
         """Settle the whole reservation, because the picture may be billed."""
-        self._close(record, None)
+        self._close(record, None, record.holder)
 
     def free(self, record: Record) -> None:
-        """Drop the reservation, because nothing was billed. The lease must still be held."""
-        self._close(record, NOTHING)
+        """Drop the reservation of the record's holder, because nothing was billed."""
+        self._close(record, NOTHING, record.holder)
+
+    def _with_reservation(self, ledger: Ledger, new: Record, reservation: Reservation, limit: MicroUsd) -> Ledger:
+        """Return the ledger with a reservation. Raises RequestInProgressError, BudgetExceededError and StorageError."""
+        earlier, now = ledger.open.get(new.image_id), reservation.reserved_at
+        if earlier is not None and earlier.holder != new.holder:
+            seconds = _unexpired_seconds(earlier, now)
+            if seconds <= 0:
+                ledger = self._resolved(ledger, new.client_id, new.image_id)
+            if new.image_id in ledger.open:
+                raise in_progress(seconds, earlier.until)
+        changed = ledger._replace(limit=limit).with_reservation(new.image_id, reservation)
+        if changed.settled + changed.reserved > limit:
+            amounts = in_usd(ledger._replace(limit=limit), now)
+            raise BudgetExceededError.of_client(new.client_id, amounts, to_usd(reservation.amount))
+        return changed
 
     def _bound(self, new: Record) -> MicroUsd:
         """Return the largest cost of the models that take the prompt and the options."""
@@ -184,13 +188,13 @@ class Budget:
             bound = max(bound, cost)
         return bound
 
-    def _close(self, record: Record, cost: MicroUsd | None, *, holder: str = "") -> None:
-        """Settle a reservation of this month or the last. cost: None for all of it. holder: close no other's."""
+    def _close(self, record: Record, cost: MicroUsd | None, holder: str) -> None:
+        """Settle a holder's reservation of this month or the last. cost: None for all of it."""
         found: list[Reservation] = []
 
         def close(ledger: Ledger) -> Ledger:
             reservation = ledger.open.get(record.image_id)
-            if reservation is None or (holder and reservation.holder != holder):
+            if reservation is None or reservation.holder != holder:
                 return ledger
             found.append(reservation)
             return ledger.settle(record.image_id, reservation.amount if cost is None else cost)
@@ -234,6 +238,12 @@ class Budget:
 def _is_stale(reservation: Reservation, now: float) -> bool:
     """Return whether neither an invocation nor a batch can still use a reservation."""
     return max(reservation.reserved_at + LONGEST_INVOCATION_SECONDS, reservation.until) < now
+
+
+def _unexpired_seconds(reservation: Reservation, now: float) -> float:
+    """Return the seconds in which the holder of a reservation may still acquire the lease."""
+    end = min(reservation.until, reservation.reserved_at + LONGEST_INVOCATION_SECONDS)
+    return end + CLOCK_SKEW_SECONDS - now
 
 
 def _cost(bought: BoughtPicture | None) -> MicroUsd | None:

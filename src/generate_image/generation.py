@@ -67,7 +67,7 @@ class Generation:
         credentials = self.credentials.read(request.client_id, request.credentials_id)
         self.links.prepare()
         limit = self.budget.limit_for(credentials)
-        record = self._acquire(new, limit)
+        record, buyer = self._acquire(new, limit)
         is_replay = record.status is not Status.STARTED
         if record.status is not Status.STORED:
             if record.status is Status.STARTED:
@@ -75,7 +75,7 @@ class Generation:
             else:
                 record = self._download_and_store(record, credentials)
             if limit:
-                self.budget.settle(record)
+                self.budget.settle(record, buyer)
         stored = record.require_stored()
         if is_replay:
             self.log.picture_replayed(record.require_bought(), stored.key)
@@ -95,25 +95,25 @@ class Generation:
             options=request.options,
         )
 
-    def _acquire(self, new: Record, limit: MicroUsd) -> Record:
-        """Acquire the lease. Under a limit, reserve the price bound first; a replay needs neither."""
+    def _acquire(self, new: Record, limit: MicroUsd) -> tuple[Record, str]:
+        """Acquire the lease. Under a limit, reserve the price bound first; a replay needs neither.
+
+        Returns the record and the holder of its reservation.
+        """
         if not limit:
-            return self.leases.acquire(new)
+            return self.leases.acquire(new), new.holder
         current = self.leases.current(new)
         if current is not None:
-            return current if current.status is Status.STORED else self.leases.take_over(current, new)
-        is_only_for_this = self.budget.reserve(new, limit)
+            return current if current.status is Status.STORED else self.leases.take_over(current, new), current.holder
+        self.budget.reserve(new, limit)
         try:
             record = self.leases.acquire(new)
-        except (StorageError, ConfigurationError):
-            raise  # the lease may be ours all the same, and its outcome unknown: the reservation stays
         except GenerateImageError:
-            if is_only_for_this:
-                self.budget.free_unused(new)
+            self.budget.free(new)  # this invocation buys nothing, even if the lease is its own after a lost response
             raise
-        if is_only_for_this and record.status is not Status.STARTED:
-            self.budget.free_unused(new)
-        return record
+        if record.status is not Status.STARTED:
+            self.budget.free(new)
+        return record, new.holder
 
     def _buy_and_store(
         self, record: Record, request: ImageRequest, credentials: Credentials, limit: MicroUsd

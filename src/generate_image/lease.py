@@ -134,8 +134,11 @@ def is_open(record: Record) -> bool:
     return record.status is Status.STARTED or isinstance(record.error, OutcomeUnknownError)
 
 
-def _in_progress(seconds: float, until: float = 0.0) -> RequestInProgressError:
-    """seconds: that the lease has left. until: its end, in seconds since the epoch."""
+def in_progress(seconds: float, until: float = 0.0) -> RequestInProgressError:
+    """Return the error of a retry that is too early. seconds: that the lease has left.
+
+    until: its end, in seconds since the epoch.
+    """
     if seconds > LONGEST_LEASE_SECONDS + CLOCK_SKEW_SECONDS:
         end = datetime.fromtimestamp(until, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         return RequestInProgressError(
@@ -206,7 +209,7 @@ class Leases:
         try:
             return self._records.write(wanted, replacing=bought)
         except RecordChangedError:
-            raise _in_progress(1.0) from None
+            raise in_progress(1.0) from None
 
     def save(self, record: Record, *, replacing: Record) -> Record:
         """Write the record. A failure is logged and ignored, because a replay reaches the same state."""
@@ -244,7 +247,7 @@ class Leases:
             case Failed(_, error):
                 raise error
             case InProgress():
-                raise _in_progress(record.lease_until - now, record.lease_until)
+                raise in_progress(record.lease_until - now, record.lease_until)
             case Unknown(_, error) if self._when_outcome_unknown == "fail":
                 if record.status is not Status.FAILED:
                     self.fail(error, replacing=record)

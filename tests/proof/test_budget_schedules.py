@@ -66,10 +66,9 @@ def test_budget_costs_three_reads_and_two_writes(provider: CountingProvider) -> 
 class SettleBeforeStore(Budget):
     """Settles the expected cost when the purchase starts."""
 
-    def reserve(self, new: Record, limit: MicroUsd) -> bool:
-        is_only_for_this = super().reserve(new, limit)
-        self._close(new, COST["base64"])
-        return is_only_for_this
+    def reserve(self, new: Record, limit: MicroUsd) -> None:
+        super().reserve(new, limit)
+        self._close(new, COST["base64"], new.holder)
 
 
 class FreeUnknown(Budget):
@@ -82,17 +81,16 @@ class FreeUnknown(Budget):
 class ReserveForTheInvocation(Budget):
     """Reserves once for each invocation and not once for each picture."""
 
-    def reserve(self, new: Record, limit: MicroUsd) -> bool:
-        return super().reserve(new._replace(image_id=new.holder), limit)
+    def reserve(self, new: Record, limit: MicroUsd) -> None:
+        super().reserve(new._replace(image_id=new.holder), limit)
 
 
 class ReserveNothing(Budget):
     """Checks the limit and sets nothing aside."""
 
-    def reserve(self, new: Record, limit: MicroUsd) -> bool:
+    def reserve(self, new: Record, limit: MicroUsd) -> None:
         super().reserve(new, limit)
         self.free(new)
-        return False
 
 
 BREAKS: Mapping[str, tuple[Parts, str]] = {

@@ -21,9 +21,10 @@ from generate_image.errors import (
     CredentialsError,
     GenerateImageError,
     OutcomeUnknownError,
+    RequestInProgressError,
     StorageError,
 )
-from generate_image.lease import find_stored_with
+from generate_image.lease import CLOCK_SKEW_SECONDS, find_stored_with
 from generate_image.log import Log
 from generate_image.money import MicroUsd, parse_usd
 from generate_image.picture import BoughtPicture, Usage
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 PICTURE = MicroUsd(40_000)
 """The price of dall-e-3, which has a fixed one."""
 DAY = 86_400.0
+LEASE_SECONDS = 300.0
 
 
 class Month:
@@ -71,7 +73,7 @@ class Month:
         self.clock.now = datetime.fromisoformat(moment).replace(tzinfo=UTC).timestamp()
 
     def new(self, image_id: str = "one", client_id: str = "1") -> Record:
-        lease_until = self.clock.now + 300
+        lease_until = self.clock.now + LEASE_SECONDS
         return Record(Status.STARTED, client_id, image_id, "hash", f"holder {uuid4()}", lease_until, "a cat")
 
     def reserve(self, image_id: str = "one", limit: MicroUsd = PICTURE, client_id: str = "1") -> Record:
@@ -112,7 +114,9 @@ def test_settled_cost_replaces_the_reservation() -> None:
     month = Month(IMAGE_MODELS="gpt-image-2.6-flare", MAX_PICTURE_USD="0.1")
     month.at("2027-01-15")
     record = month.reserve(limit=MicroUsd(1_000_000))
-    month.budget.settle(record._replace(bought=BoughtPicture("gpt-image-2.6-flare", "req_1", Usage(9, 439, 448))))
+    month.budget.settle(
+        record._replace(bought=BoughtPicture("gpt-image-2.6-flare", "req_1", Usage(9, 439, 448))), record.holder
+    )
     assert month.ledger() == Ledger(MicroUsd(1_000_000), MicroUsd(13_215), {})
 
 
@@ -128,10 +132,45 @@ def test_unknown_outcome_settles_the_whole_reservation(month: Month) -> None:
     assert (line["message"], line["image_id"], line["reserved_usd"]) == ("settled in full", "one", 0.04)
 
 
-def test_retry_of_one_picture_reserves_once(month: Month) -> None:
+def test_second_caller_of_a_picture_reserves_nothing(month: Month) -> None:
+    """Its purchase would be covered by no reservation if the first caller freed the one that both use."""
+    first = month.reserve("one")
+    with pytest.raises(RequestInProgressError):
+        month.reserve("one")
+    assert month.ledger().open["one"].holder == first.holder
+
+
+def test_reservation_of_a_dead_caller_is_replaced(month: Month) -> None:
     month.reserve("one")
-    month.reserve("one")
+    month.clock.pass_by(LEASE_SECONDS + CLOCK_SKEW_SECONDS)
+    second = month.reserve("one")
     assert month.ledger().reserved == PICTURE
+    assert month.ledger().open["one"].holder == second.holder
+
+
+@pytest.mark.parametrize(("close", "settled"), [("free", 0), ("settle_in_full", PICTURE), ("settle", PICTURE)])
+def test_caller_closes_its_own_reservation_alone(month: Month, close: str, settled: int) -> None:
+    month.at("2027-01-31T23:59:59")
+    first = month.reserve("one")
+    month.at("2027-02-01T00:00:01")
+    month.reserve("one")
+    if close == "settle":
+        month.budget.settle(first._replace(bought=BOUGHT), first.holder)
+    else:
+        getattr(month.budget, close)(first)
+    assert (month.ledger("2027-01").settled, month.ledger("2027-01").reserved) == (settled, 0)
+    assert (month.ledger("2027-02").settled, month.ledger("2027-02").reserved) == (0, PICTURE)
+
+
+def test_batch_leaves_the_reservation_of_a_caller(month: Month) -> None:
+    month.reserve("one")
+    batch = [month.new(name)._replace(holder="shard") for name in ("one", "two")]
+    refused = month.budget.reserve_all(batch, MicroUsd(PICTURE * 2))
+    assert {name: type(error) for name, error in refused.items()} == {"one": RequestInProgressError}
+    assert {name: reservation.amount for name, reservation in month.ledger().open.items()} == {
+        "one": PICTURE,
+        "two": PICTURE // 2,
+    }
 
 
 def test_lowered_limit_counts_at_once(month: Month) -> None:
@@ -160,7 +199,7 @@ def test_purchase_counts_in_the_month_of_its_reservation(month: Month) -> None:
     month.at("2027-01-31T23:59:59")
     record = month.reserve("one")
     month.at("2027-02-01T00:00:30")
-    month.budget.settle(record._replace(bought=BOUGHT))
+    month.budget.settle(record._replace(bought=BOUGHT), record.holder)
     assert month.ledger("2027-01") == Ledger(PICTURE, PICTURE, {})
     assert month.ledger("2027-02") == Ledger()
 
@@ -169,7 +208,7 @@ def test_clock_that_is_behind_finds_its_reservation(month: Month) -> None:
     month.at("2027-02-01T00:00:01")
     record = month.reserve("one")
     month.at("2027-01-31T23:59:59")  # another environment's clock
-    month.budget.settle(record._replace(bought=BOUGHT))
+    month.budget.settle(record._replace(bought=BOUGHT), record.holder)
     assert month.ledger("2027-02").reserved == PICTURE, "it is resolved from its record later"
     month.at("2027-02-02")
     month.records.write(record)
@@ -227,7 +266,7 @@ def test_expired_record_counts_as_billed(month: Month) -> None:
 def test_cost_above_the_reservation_is_settled_and_counted(month: Month, capsys: pytest.CaptureFixture[str]) -> None:
     record = month.reserve("one")
     dear = BoughtPicture("gpt-image-2", "req_1", Usage(0, 7024, 7024))
-    month.budget.settle(record._replace(bought=dear))
+    month.budget.settle(record._replace(bought=dear), record.holder)
     assert month.ledger().settled == 7024 * 30
     assert "SettledAboveReservation" in capsys.readouterr().out
 
@@ -235,7 +274,7 @@ def test_cost_above_the_reservation_is_settled_and_counted(month: Month, capsys:
 def test_failed_settlement_is_logged_and_stays_reserved(month: Month) -> None:
     record = month.reserve("one")
     month.s3.writes = [Kind.DENIED]
-    month.budget.settle(record._replace(bought=BOUGHT))
+    month.budget.settle(record._replace(bought=BOUGHT), record.holder)
     assert "ledger not written" in month.log.getvalue()
     assert month.ledger().reserved == PICTURE
 

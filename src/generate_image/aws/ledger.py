@@ -25,7 +25,7 @@ CONFLICT = frozenset({"409", "412", "PreconditionFailed", "ConditionalRequestCon
 class Reservation(NamedTuple):
     """Money that is set aside for one picture. holder: the id of the invocation or of the batch's shard.
 
-    reserved_at: seconds since the epoch. until: a batch ends by then; 0 for an invocation.
+    reserved_at: seconds since the epoch. until: the end of the holder's lease, once it is acquired.
     """
 
     amount: MicroUsd
