@@ -22,7 +22,7 @@ from generate_image.errors import (
 )
 from generate_image.event import ImageRequest, image_id, request_hash
 from generate_image.money import NOTHING, MicroUsd
-from generate_image.provider.batch_api import REQUEST_SECONDS, Batch, FileNotReadyError
+from generate_image.provider.batch_api import Batch, FileNotReadyError
 from generate_image.provider.batch_lines import request_lines
 from generate_image.provider.errors import NoSuchModelError
 from generate_image.provider.models import is_dall_e, refusal, request_parameters
@@ -37,6 +37,8 @@ LATEST_SUBMISSION_SECONDS = 1800
 """So long after its leases were acquired, a shard may still submit its batch."""
 FEWEST_RETENTION_DAYS = 2
 """A record must live longer than a batch: without it, the key would buy again."""
+SUBMISSION_SECONDS = 15.0
+"""The least time for a submission. One that is cut off at the end of the invocation must be searched for."""
 PAUSE_SECONDS = 60
 MOST_MISSING = 5
 
@@ -219,7 +221,7 @@ class Submission:
             shard = self._with_long_leases(shard)
             if tuple(record.image_id for record in self._tools.held(shard, shard.requested)) != shard.requested:
                 return self._upload(self._tools.save(shard, phase=Phase.UPLOAD))
-        if self._tools.deadline.remaining() < REQUEST_SECONDS:
+        if self._tools.deadline.remaining() < SUBMISSION_SECONDS:
             return shard  # the next invocation has the time
         shard = self._tools.save(
             shard,

@@ -43,6 +43,20 @@ def results_are_counted(world: World) -> None:
     assert world.invoke(_count(world, f"{prefix}/manifest.json"))["bought"] == 1
 
 
+def shards_are_counted(world: World) -> None:
+    prefix = f"results/{uuid4()}"
+    files = {"SUCCEEDED": [{"Key": f"{prefix}/shards/SUCCEEDED_0.jsonl"}]}
+    shard = {"Status": "SUCCEEDED", "Output": json.dumps(files)}
+    result = {"Status": "SUCCEEDED", "Output": '{"_meta_": {"replayed": false}}'}
+    manifest = {"ResultFiles": {"SUCCEEDED": [{"Key": f"{prefix}/run/SUCCEEDED_0.jsonl"}]}}
+    contents = {"run/manifest.json": manifest, "run/SUCCEEDED_0.jsonl": shard, "shards/SUCCEEDED_0.jsonl": result}
+    for name, content in contents.items():
+        world.owner.s3.put_object(Bucket=world.bucket, Key=f"{prefix}/{name}", Body=json.dumps(content).encode())
+    event = _count(world, f"{prefix}/run/manifest.json") | {"pricing": "batch", "key": f"{prefix}/items.jsonl"}
+    totals = world.invoke(event)
+    assert (totals["bought"], totals["results"]) == (1, f"s3://{world.bucket}/{prefix}/manifest.json")
+
+
 def missing_results_are_named(world: World) -> None:
     error = world.error(_count(world, "results/missing/manifest.json"))
     assert isinstance(error, ConfigurationError), error
@@ -55,7 +69,7 @@ PREPARE_LIST_PATHS: list[Path] = [
     upload_of_invalid_list_is_aborted,
     missing_list_is_named,
 ]
-COUNT_RESULTS_PATHS: list[Path] = [results_are_counted, missing_results_are_named]
+COUNT_RESULTS_PATHS: list[Path] = [results_are_counted, shards_are_counted, missing_results_are_named]
 
 
 @cache

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from uuid import uuid4
 
 from local.expand_template import ACCOUNT, EVERY_OPTION, REGION
-from tests.proof.rights import api_paths, batch_paths, generate_image_paths
+from tests.proof.rights import api_paths, batch_paths, generate_image_paths, shard_paths
 from tests.proof.rights.calls import kms_request
 from tests.proof.rights.iam import Request
 from tests.proof.rights.world import Path, World
@@ -168,13 +168,14 @@ PROGRAMS = {
         [log_and_traces_are_written, *batch_paths.PREPARE_LIST_PATHS],
         [*PICTURES_AND_LEDGERS, READ_RESULTS, SHARED_SECRET, SIGNING_KEY, INVOKE, _list("results/")],
     ),
+    "BatchShardsFunction": Program(
+        [log_and_traces_are_written, *shard_paths.PATHS], [READ_LIST, READ_RESULTS, WRITE_RESULTS, INVOKE, _list("lists/")]
+    ),
     "CountResultsFunction": Program(
         [log_and_traces_are_written, *batch_paths.COUNT_RESULTS_PATHS],
         [
             *PICTURES_AND_LEDGERS,
             READ_LIST,
-            WRITE_RESULTS,
-            ENCRYPT,
             SHARED_SECRET,
             SIGNING_KEY,
             INVOKE,

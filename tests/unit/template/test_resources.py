@@ -174,6 +174,7 @@ def test_signing_layer_is_in_the_functions_that_make_links() -> None:
     assert {name for name, function in functions.items() if function.get("Layers")} == {
         "GenerateImageFunction",
         "ApiFunction",
+        "BatchShardsFunction",
     }
 
 
