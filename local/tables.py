@@ -6,8 +6,9 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 
 from generate_image.money import to_usd
-from generate_image.provider.models import output_tokens, price_list, quality_of
-from generate_image.settings import QUALITIES, Settings
+from generate_image.options import QUALITIES, quality_of
+from generate_image.provider.models import output_tokens, price_list
+from generate_image.settings import Settings
 from local.expand_template import parse_template
 
 ROOT = Path(__file__).parents[1]
