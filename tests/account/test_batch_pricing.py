@@ -169,7 +169,7 @@ SUBMISSIONS = ("batch_lost", "", "token_limit_exceeded", "file_not_found", "batc
 UNKNOWN_AND_BILLED = ("line_missing", "line_malformed")
 
 
-@pytest.mark.parametrize("count", [pytest.param(2_000, marks=pytest.mark.slow), 180])
+@pytest.mark.parametrize("count", [pytest.param(600, marks=pytest.mark.slow), 180])
 def test_faulty_list_loses_nothing_and_buys_nothing_twice(machines: Machines, count: int) -> None:
     """Every twentieth item meets a fault, and most submissions do."""
     faults = dict(zip(range(0, count, 20), cycle(LINES), strict=False))

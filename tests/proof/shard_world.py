@@ -224,7 +224,8 @@ def _broken_budget(world: ShardWorld) -> Iterator[str]:
         yield "a reservation is left open"
     if settled < HALF_COST * sum(world.batch_provider.by_prompt.values()):
         yield f"{settled} is settled, and less than what was billed"
-    if not world.faults and settled != HALF_COST * sum(world.batch_provider.by_prompt.values()):
+    is_disturbed = bool(world.faults) or any("[" in prompt for prompt in world.prompts)
+    if not is_disturbed and settled != HALF_COST * sum(world.batch_provider.by_prompt.values()):
         yield f"nothing struck, and {settled} is settled"
 
 

@@ -1,11 +1,14 @@
 """Every way in which a batch or a line of it can end, and the result of the item."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import cycle
 from typing import Any
 
 import pytest
 
 from generate_image.errors import RequestInProgressError
+from generate_image.functions.count_results import totals
 from tests.proof.batch_provider import BatchProvider
 from tests.proof.shard_world import HALF_COST, PROMPTS, ShardWorld, lost, violations
 
@@ -193,3 +196,59 @@ def test_short_retention_refuses_a_batch(batches: BatchProvider) -> None:
 
     assert type(world.ends[-1].error).__name__ == "ConfigurationError"
     assert batches.batches.files == {}
+
+
+ENDS = {
+    "moderation": "ContentRejectedError",
+    "rejected": "ProviderRejectedError",
+    "429": "RateLimitedError",
+    "500": "ProviderUnavailableError",
+    "quota": "QuotaExhaustedError",
+    "line_expired": "ProviderUnavailableError",
+    "line_failed": "ProviderUnavailableError",
+    "line_missing": "OutcomeUnknownError",
+    "line_malformed": "OutcomeUnknownError",
+    "line_twice": None,
+}
+SUBMISSIONS = (
+    "",
+    "batch_lost",
+    "token_limit_exceeded",
+    "file_not_found",
+    "batch_error",
+    "output_cut",
+    "output_truncated",
+)
+NOT_READ = ("line_missing", "line_malformed")
+
+
+def test_two_thousand_items_with_faults_lose_nothing(batches: BatchProvider) -> None:
+    """Every twentieth item meets a fault, most shards a fault of their batch, and the ledger equals the totals."""
+    names = cycle(ENDS)
+    faults = {number: next(names) for number in range(0, 2_000, 20)}
+    billed: Counter[str] = Counter()
+    results: list[dict[str, Any]] = []
+    settled = 0
+    for number, start in enumerate(range(0, 2_000, 150)):
+        prompts = [
+            f"boat {at}" + (f" [{faults[at]}]" if at in faults else "") for at in range(start, min(2_000, start + 150))
+        ]
+        world = ShardWorld(batches, environ={"MONTHLY_BUDGET_USD": "50", "MAX_PICTURE_USD": "0.0132"}, prompts=prompts)
+        world.is_direct = False
+        batches.batches.faults.append(SUBMISSIONS[number % len(SUBMISSIONS)])
+        world.run()
+        assert list(violations(world)) == []
+        assert errors(world) == [
+            ENDS[faults[at]] if at in faults else None for at in range(start, start + len(prompts))
+        ]
+        billed += batches.by_prompt
+        results += world.results
+        settled += sum(ledger.settled for ledger in world.ledgers())
+
+    counted = totals(results, "batch")
+    not_read = sum(name in NOT_READ for name in faults.values())
+    assert (counted["asked"], max(billed.values())) == (2_000, 1)
+    assert counted["bought"] + not_read == billed.total()
+    above = settled - HALF_COST * billed.total()
+    assert 0 <= above < 100 * not_read  # an unknown outcome counts with its whole reservation
+    assert counted["saved_usd"] == counted["cost_usd"] == pytest.approx(0.0066 * counted["bought"])
