@@ -216,6 +216,8 @@ class Budget:
         reservation = ledger.open[image_id]
         record = self._records.read(client_id, image_id)
         now = self._deadline.clock()
+        # The record of a later purchase, in another month or without a limit, says nothing about the bill of this one.
+        is_known = record is None or record.holder == reservation.holder or record.lease_until <= reservation.until
         match state_of(record, now, self._find_stored):
             case InProgress():
                 return ledger
@@ -224,9 +226,9 @@ class Budget:
                 lifetime = (self._settings.picture_retention_days - 1) * DAY_SECONDS
                 is_unbought = now - reservation.reserved_at < max(lifetime, DAY_SECONDS)
                 return ledger.settle(image_id, NOTHING if is_unbought else reservation.amount)
-            case Free(Record(status=Status.RELEASED)):
+            case Free(Record(status=Status.RELEASED)) if is_known:
                 return ledger.settle(image_id, NOTHING)
-            case Failed(_, error) if error.nothing_billed:
+            case Failed(_, error) if error.nothing_billed and is_known:
                 return ledger.settle(image_id, NOTHING)
             case Free(Record(bought=bought)) | Stored(Record(bought=bought)) | Bought(Record(bought=bought)):
                 cost = _cost(bought)

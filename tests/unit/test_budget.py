@@ -247,6 +247,17 @@ def test_stale_reservation_is_resolved_from_its_record(
     assert "one" not in month.ledger().open
 
 
+@pytest.mark.parametrize(("later", "settled"), [(-1.0, 0), (1.0, PICTURE)])
+def test_refusal_of_a_later_purchase_frees_nothing(month: Month, later: float, settled: int) -> None:
+    """The purchase of the reservation may be billed if another one replaced its record."""
+    record = month.reserve("one")
+    other = month.records.write(record._replace(holder="another", lease_until=record.lease_until + later))
+    month.records.write(other._replace(status=Status.RELEASED), replacing=other)
+    month.pass_an_invocation()
+    month.budget.resolve_stale("1", "2027-01")
+    assert (month.ledger().settled, month.ledger().reserved) == (settled, 0)
+
+
 def test_running_purchase_is_not_resolved(month: Month) -> None:
     record = month.reserve("one")
     month.records.write(record._replace(lease_until=month.clock.now + DAY))
