@@ -40,6 +40,8 @@ def _log_everything(log: Log, *, is_watch: bool) -> None:
     log.picture_replayed(PICTURE, "temporal/cli_1/0f5c.png")
     log.settled_in_full("0f5c8a1e-3b1d-51ef-9a52-0a1b2c3d4e5f", 0.25)
     log.settled_above_reservation("0f5c8a1e-3b1d-51ef-9a52-0a1b2c3d4e5f", 0.3, 0.25)
+    log.batch_submitted_twice("batch_1")
+    log.line_not_read("0f5c8a1e")
     for error in (ConfigurationError, ContentRejectedError, NoMoneyError, OutcomeUnknownError, ProviderAuthError):
         log.request_failed(error("failed"))
     log.record_not_written("stored", ConfigurationError("failed"))
