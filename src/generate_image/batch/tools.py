@@ -23,6 +23,9 @@ from generate_image.shard import Phase, Shard
 
 T = TypeVar("T")
 
+LEASE_SECONDS = 25 * 3600
+"""The provider's only completion window, 24 hours, and an hour for the import."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tools:

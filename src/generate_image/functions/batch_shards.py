@@ -18,6 +18,7 @@ from generate_image.aws.secrets import CredentialsStore
 from generate_image.aws.shards import ShardStore
 from generate_image.batch.check import Check
 from generate_image.batch.importing import Import
+from generate_image.batch.planning import Planning
 from generate_image.batch.results import Results
 from generate_image.batch.submission import Submission
 from generate_image.batch.tools import Tools, next_step
@@ -43,6 +44,7 @@ class Parts(NamedTuple):
     leases: type[Leases] = Leases
     budget: type[Budget] = Budget
     shards: type[ShardStore] = ShardStore
+    planning: type[Planning] = Planning
     submission: type[Submission] = Submission
     check: type[Check] = Check
     importing: type[Import] = Import
@@ -67,8 +69,12 @@ def build(environment: Environment, *, parts: Parts = PARTS) -> Serve:
             option_rules=rules,
         )
 
-    submission, check = parts.submission(tools, parse), parts.check(tools)
-    importing, results = parts.importing(tools), Results(tools, parse)
+    planning, results = parts.planning(tools, parse), Results(tools, parse)
+    advance = {
+        "submit": parts.submission(tools).submit,
+        "check": parts.check(tools).check,
+        "import": parts.importing(tools).advance,
+    }
 
     def serve(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
         """Run a step. event: ``step``, ``execution``, ``items``, ``poll_seconds``, and ``shards``, which are ids.
@@ -78,12 +84,10 @@ def build(environment: Environment, *, parts: Parts = PARTS) -> Serve:
         """
         del context
         execution, items, step = event["execution"], event["items"], event["step"]
-        if step == "submit":
-            shards = submission.plan(execution, items)
-        else:
-            shards = [_known(tools, execution, shard_id) for shard_id in event["shards"]]
-        advance = {"submit": submission.submit, "check": check.check, "import": importing.advance}[step]
-        shards = [advance(shard) for shard in shards]
+        shards = [_known(tools, execution, shard_id) for shard_id in event["shards"]]
+        if step == "submit" and not shards:
+            shards = planning.plan(execution, items)
+        shards = [advance[step](shard) for shard in shards]
         found = next_step(shards, environment.clock(), event["poll_seconds"])
         result = {"next": found.name, "seconds": found.seconds, "shards": [shard.id for shard in shards], "results": {}}
         if step == "import" and all(shard.phase is Phase.IMPORTED for shard in shards):
