@@ -16,7 +16,7 @@ from generate_image.errors import (
 )
 from generate_image.picture import HEAD_BYTES, StoredPicture, object_key, picture_type
 from generate_image.provenance import content_credentials
-from generate_image.provider.batch_api import Line
+from generate_image.provider.batch_file import Line
 from generate_image.provider.batch_lines import BatchedPicture, read_line
 from generate_image.provider.errors import NoSuchModelError
 from generate_image.record import Record, Status

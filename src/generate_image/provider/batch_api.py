@@ -19,7 +19,8 @@ from generate_image.errors import (
     ProviderResponseError,
     ProviderUnavailableError,
 )
-from generate_image.provider.connection import NO_RESPONSE, ProviderResponse, post, request, request_id_in, streamed
+from generate_image.provider.batch_file import Line, file_lines
+from generate_image.provider.connection import NO_RESPONSE, ProviderResponse, post, request
 from generate_image.provider.errors import BAD_REQUEST, INTERNAL_SERVER_ERROR, NOT_FOUND, NoSuchModelError, to_error
 
 ENDPOINT = "/v1/images/generations"
@@ -31,10 +32,7 @@ PAGE = 100
 MOST_PAGES = 500
 OLDER_SECONDS = 86_400
 """The order of the list is not documented. The search ends at a page of batches that are all older by so much."""
-CHUNK_BYTES = 256 * 1024
-LONGEST_LINE_BYTES = 48 * 1024 * 1024
-"""The largest picture in base64, and the rest of its line."""
-OK, RANGE_NOT_SATISFIABLE = 200, 416
+CONFLICT = 409
 
 
 class FileNotReadyError(Exception):
@@ -55,14 +53,6 @@ class Batch(NamedTuple):
     codes: frozenset[str]
     created_at: float
     completed: int
-
-
-class Line(NamedTuple):
-    """A line of a file. end: the position behind it. is_whole: False if the file ends inside it."""
-
-    content: bytearray
-    end: int
-    is_whole: bool
 
 
 class BatchApi:
@@ -136,31 +126,13 @@ class BatchApi:
         """Cancel a batch. A batch that has ended stays as it is."""
         url = f"{self._url(credentials)}/batches/{batch_id}/cancel"
         response = self._response(lambda: request("POST", url, credentials, self._limited(), body=b"{}"))
-        if not response.is_success and response.status not in {BAD_REQUEST, NOT_FOUND, 409}:
+        if not response.is_success and response.status not in {BAD_REQUEST, NOT_FOUND, CONFLICT}:
             raise _error(response, self._deadline.clock())
 
     def lines(self, file_id: str, credentials: Credentials, *, offset: int = 0) -> Iterator[Line]:
-        """Yield the lines of a file from a position on. Only one line is in memory.
-
-        Raises ProviderUnavailableError if the connection ends early: the caller continues behind its last line.
-        """
+        """Yield the lines of a file from a position on. Raises as ``file_lines`` does."""
         url = f"{self._url(credentials)}/files/{file_id}/content"
-        try:
-            with streamed(url, credentials, self._deadline.remaining, offset=offset) as response:
-                if response.status_code == RANGE_NOT_SATISFIABLE:
-                    return
-                if not 200 <= response.status_code < 300:  # noqa: PLR2004  # RFC 9110, 15.3
-                    content = response.raw.read(CHUNK_BYTES)
-                    request_id = request_id_in(response.headers)
-                    whole = ProviderResponse(response.status_code, response.headers, content, request_id)
-                    raise _error(whole, self._deadline.clock())
-                skipped = offset if response.status_code == OK else 0
-                yield from _lines(response.iter_content(CHUNK_BYTES), skipped, offset - skipped)
-        except NO_RESPONSE as error:
-            raise ProviderUnavailableError(
-                f"The provider's file of pictures ended early ({type(error).__name__}). They are paid for; a retry "
-                "continues with the next one."
-            ) from error
+        return file_lines(url, credentials, self._deadline.remaining, offset=offset)
 
     def _url(self, credentials: Credentials) -> str:
         return credentials.base_url or self._base_url
@@ -181,25 +153,6 @@ class BatchApi:
         if response.status >= INTERNAL_SERVER_ERROR:
             raise ProviderUnavailableError(f"The provider failed (HTTP {response.status}). Try again later.")
         return _document(response, self._deadline.clock(), "")
-
-
-def _lines(chunks: Iterator[bytes], to_skip: int, position: int) -> Iterator[Line]:
-    """to_skip: bytes to drop first. position: of the first byte after them, less ``to_skip``."""
-    line = bytearray()
-    end = position + to_skip
-    for chunk in chunks:
-        kept, to_skip = chunk[to_skip:], max(0, to_skip - len(chunk))
-        while kept:
-            head, newline, kept = kept.partition(b"\n")
-            line += head
-            end += len(head) + len(newline)
-            if len(line) > LONGEST_LINE_BYTES:
-                del line[:]  # no picture is that large: the rest of it is one malformed line
-            if newline:
-                yield Line(line, end, is_whole=True)
-                line = bytearray()
-    if line.strip():
-        yield Line(line, end, is_whole=False)
 
 
 def _error(response: ProviderResponse, now: float) -> GenerateImageError:
