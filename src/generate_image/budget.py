@@ -5,35 +5,22 @@ picture. It frees or settles its own reservation alone: another could be that of
 reservation that a crash left behind is resolved from its record.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from collections.abc import Mapping, Sequence
 
-from generate_image.aws.ledger import Ledger, LedgerStore, Reservation, month_of
+from generate_image.aws.ledger import Ledger, LedgerStore, Reservation, in_usd, month_of, this_and_last_month
 from generate_image.aws.records import RecordStore
 from generate_image.credentials import Credentials
 from generate_image.deadline import Deadline
 from generate_image.errors import BudgetExceededError, ConfigurationError, GenerateImageError, RequestInProgressError
-from generate_image.lease import (
-    CLOCK_SKEW_SECONDS,
-    Bought,
-    Failed,
-    FindStored,
-    Free,
-    InProgress,
-    Stored,
-    in_progress,
-    state_of,
-)
+from generate_image.lease import FindStored, in_progress
 from generate_image.log import Log
 from generate_image.money import NOTHING, MicroUsd, to_usd
-from generate_image.picture import BATCH, DAY_SECONDS, BoughtPicture
-from generate_image.provider.models import cost_of, discounted, largest_cost_of, refusal
-from generate_image.record import Record, Status
+from generate_image.picture import BATCH
+from generate_image.provider.models import discounted, largest_cost_of, refusal
+from generate_image.record import Record
+from generate_image.resolution import Resolver, cost_of_bought, is_stale, unexpired_seconds
 from generate_image.settings import Settings
 
-LONGEST_INVOCATION_SECONDS = 900 + 60.0
-"""Lambda's longest timeout, and some clock skew. An older reservation is not that of a running invocation."""
 RESOLVED_AT_ONCE = 20
 
 
@@ -51,8 +38,7 @@ class Budget:
     ) -> None:
         self._settings = settings
         self._ledgers = ledgers
-        self._records = records
-        self._find_stored = find_stored
+        self._resolver = Resolver(records, find_stored, log, deadline, settings.picture_retention_days)
         self._log = log
         self._deadline = deadline
 
@@ -85,13 +71,13 @@ class Budget:
         """Resolve old reservations from their records. Return whether there were any."""
         now = self._deadline.clock()
         ledger = self._ledgers.read(client_id, month) or Ledger()
-        stale = [image_id for image_id, reservation in ledger.open.items() if _is_stale(reservation, now)]
+        stale = [image_id for image_id, reservation in ledger.open.items() if is_stale(reservation, now)]
 
         def resolve(ledger: Ledger) -> Ledger:
             for image_id in stale[:RESOLVED_AT_ONCE]:
                 reservation = ledger.open.get(image_id)
-                if reservation is not None and _is_stale(reservation, now):
-                    ledger = self._resolved(ledger, client_id, image_id)
+                if reservation is not None and is_stale(reservation, now):
+                    ledger = self._resolver.resolved(ledger, client_id, image_id)
             return ledger
 
         if stale:
@@ -143,7 +129,7 @@ class Budget:
                 ledger = ledger.settle(image_id, reservation.amount if cost is None else cost)
             return ledger
 
-        for month in _this_and_last(self._deadline.clock()):
+        for month in this_and_last_month(self._deadline.clock()):
             self._ledgers.change(client_id, month, close)
 
     def settle(self, record: Record, buyer: str) -> None:
@@ -151,7 +137,7 @@ class Budget:
 
         buyer: the invocation that reserved; ``record`` may have another holder, who downloaded the picture.
         """
-        self._close(record, _cost(record.bought), buyer)
+        self._close(record, cost_of_bought(record.bought), buyer)
 
     def settle_in_full(self, record: Record) -> None:
         """Settle the whole reservation, because the picture may be billed."""
@@ -164,10 +150,12 @@ class Budget:
     def _with_reservation(self, ledger: Ledger, new: Record, reservation: Reservation, limit: MicroUsd) -> Ledger:
         """Return the ledger with a reservation. Raises RequestInProgressError, BudgetExceededError and StorageError."""
         earlier, now = ledger.open.get(new.image_id), reservation.reserved_at
+        if earlier == reservation:
+            return ledger
         if earlier is not None and earlier.holder != new.holder:
-            seconds = _unexpired_seconds(earlier, now)
+            seconds = unexpired_seconds(earlier, now)
             if seconds <= 0:
-                ledger = self._resolved(ledger, new.client_id, new.image_id)
+                ledger = self._resolver.resolved(ledger, new.client_id, new.image_id)
             if new.image_id in ledger.open:
                 raise in_progress(seconds, earlier.until)
         changed = ledger._replace(limit=limit).with_reservation(new.image_id, reservation)
@@ -200,7 +188,7 @@ class Budget:
             return ledger.settle(record.image_id, reservation.amount if cost is None else cost)
 
         try:
-            for month in _this_and_last(self._deadline.clock()):
+            for month in this_and_last_month(self._deadline.clock()):
                 self._ledgers.change(record.client_id, month, close)
                 if found:
                     break
@@ -210,65 +198,3 @@ class Budget:
             self._log.ledger_not_written(error)
         if found and cost is not None and cost > found[0].amount:
             self._log.settled_above_reservation(record.image_id, to_usd(cost), to_usd(found[0].amount))
-
-    def _resolved(self, ledger: Ledger, client_id: str, image_id: str) -> Ledger:
-        """Return the ledger with a reservation settled by its record; unchanged while the purchase may still run."""
-        reservation = ledger.open[image_id]
-        record = self._records.read(client_id, image_id)
-        now = self._deadline.clock()
-        # The record of a later purchase, in another month or without a limit, says nothing about the bill of this one.
-        is_known = record is None or record.holder == reservation.holder or record.lease_until <= reservation.until
-        match state_of(record, now, self._find_stored):
-            case InProgress():
-                return ledger
-            case Free(None):
-                # A record lives as long as its picture. Before that, none means that no purchase started.
-                lifetime = (self._settings.picture_retention_days - 1) * DAY_SECONDS
-                is_unbought = now - reservation.reserved_at < max(lifetime, DAY_SECONDS)
-                return ledger.settle(image_id, NOTHING if is_unbought else reservation.amount)
-            case Free(Record(status=Status.RELEASED)) if is_known:
-                return ledger.settle(image_id, NOTHING)
-            case Failed(_, error) if error.nothing_billed and is_known:
-                return ledger.settle(image_id, NOTHING)
-            case Free(Record(bought=bought)) | Stored(Record(bought=bought)) | Bought(Record(bought=bought)):
-                cost = _cost(bought)
-                return ledger.settle(image_id, reservation.amount if cost is None else cost)
-        self._log.settled_in_full(image_id, to_usd(reservation.amount))
-        return ledger.settle(image_id, reservation.amount)
-
-
-def _is_stale(reservation: Reservation, now: float) -> bool:
-    """Return whether neither an invocation nor a batch can still use a reservation."""
-    return max(reservation.reserved_at + LONGEST_INVOCATION_SECONDS, reservation.until) < now
-
-
-def _unexpired_seconds(reservation: Reservation, now: float) -> float:
-    """Return the seconds in which the holder of a reservation may still acquire the lease."""
-    end = min(reservation.until, reservation.reserved_at + LONGEST_INVOCATION_SECONDS)
-    return end + CLOCK_SKEW_SECONDS - now
-
-
-def _cost(bought: BoughtPicture | None) -> MicroUsd | None:
-    return cost_of(bought.model, bought.usage, bought.pricing) if bought else None
-
-
-def _this_and_last(now: float) -> Iterator[str]:
-    """Yield the months that a reservation may be in: a purchase counts where it was reserved."""
-    yield month_of(now)
-    first = datetime.fromtimestamp(now, UTC).replace(day=1)
-    yield month_of((first - timedelta(days=1)).timestamp())
-
-
-def in_usd(ledger: Ledger, now: float) -> dict[str, Any]:
-    """Return a ledger's amounts in US dollars, and the first moment of the next month. now: seconds since the epoch."""
-    return {
-        "limit_usd": to_usd(ledger.limit),
-        "settled_usd": to_usd(ledger.settled),
-        "reserved_usd": to_usd(ledger.reserved),
-        "month_ends": _end_of_month(now),
-    }
-
-
-def _end_of_month(now: float) -> str:
-    first = datetime.fromtimestamp(now, UTC).replace(day=1, hour=0, minute=0, second=0)
-    return (first + timedelta(days=32)).replace(day=1).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from generate_image.aws.ledger import Ledger, month_of
-from generate_image.budget import LONGEST_INVOCATION_SECONDS
 from generate_image.money import MicroUsd
+from generate_image.resolution import LONGEST_INVOCATION_SECONDS
 from local.account import BUCKET, Account
 from local.openai_stand_in import StandIn
 from tests.module import Module

@@ -17,13 +17,13 @@ from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConn
 from generate_image.aws.ledger import Ledger
 from generate_image.aws.pictures import PictureStore
 from generate_image.aws.records import RecordStore
-from generate_image.budget import LONGEST_INVOCATION_SECONDS
 from generate_image.deadline import Deadline
 from generate_image.functions import generate_image
 from generate_image.functions._runtime import AwsClients, Environment, Serve, with_boundary
 from generate_image.functions.generate_image import PARTS, Parts
 from generate_image.lease import find_stored_with
 from generate_image.log import Log
+from generate_image.resolution import LONGEST_INVOCATION_SECONDS
 from generate_image.settings import Settings
 from local.lambda_context import LocalContext
 from tests.memory_s3 import Clock, MemoryS3, client_error

@@ -11,7 +11,7 @@ import pytest
 from generate_image.aws.ledger import Ledger, LedgerStore
 from generate_image.aws.pictures import PictureStore
 from generate_image.aws.records import RecordStore
-from generate_image.budget import LONGEST_INVOCATION_SECONDS, Budget
+from generate_image.budget import Budget
 from generate_image.credentials import parse_credentials
 from generate_image.deadline import Deadline
 from generate_image.errors import (
@@ -29,6 +29,7 @@ from generate_image.log import Log
 from generate_image.money import MicroUsd, parse_usd
 from generate_image.picture import BoughtPicture, Usage
 from generate_image.record import Record, Status
+from generate_image.resolution import LONGEST_INVOCATION_SECONDS
 from generate_image.settings import Settings
 from tests.memory_s3 import Clock, ScriptedS3
 from tests.proof.faults import Kind
@@ -308,6 +309,14 @@ def test_contended_ledger_is_written_once(month: Month, faults: list[Kind | None
     month.s3.writes = faults
     month.reserve("one")
     assert month.ledger().reserved == PICTURE
+
+
+def test_repeated_reservation_changes_nothing(month: Month) -> None:
+    """A write whose response was lost is recognized, also after another caller's reservation with a lower limit."""
+    record = month.reserve("one", MicroUsd(PICTURE * 3))
+    month.reserve("two", MicroUsd(PICTURE * 2))
+    month.budget.reserve(record, MicroUsd(PICTURE * 3))
+    assert month.ledger().limit == PICTURE * 2
 
 
 def test_failed_reservation_is_a_storage_error(month: Month) -> None:

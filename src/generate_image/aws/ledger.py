@@ -4,15 +4,15 @@ It is written only under a condition, so of several writers one wins and the oth
 """
 
 import json
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from generate_image.aws.call import NOT_FOUND_CODES, S3, ExpectedAwsError, call
 from generate_image.deadline import Deadline
 from generate_image.errors import ConfigurationError, StorageError
-from generate_image.money import NOTHING, MicroUsd
+from generate_image.money import NOTHING, MicroUsd, to_usd
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -74,6 +74,28 @@ class Ledger(NamedTuple):
 def month_of(moment: float) -> str:
     """Return the calendar month in UTC, such as ``2026-11``. moment: seconds since the epoch."""
     return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m")
+
+
+def this_and_last_month(now: float) -> Iterator[str]:
+    """Yield the months that a reservation may be in: a purchase counts where it was reserved."""
+    yield month_of(now)
+    first = datetime.fromtimestamp(now, UTC).replace(day=1)
+    yield month_of((first - timedelta(days=1)).timestamp())
+
+
+def in_usd(ledger: Ledger, now: float) -> dict[str, Any]:
+    """Return a ledger's amounts in US dollars, and the first moment of the next month. now: seconds since the epoch."""
+    return {
+        "limit_usd": to_usd(ledger.limit),
+        "settled_usd": to_usd(ledger.settled),
+        "reserved_usd": to_usd(ledger.reserved),
+        "month_ends": _end_of_month(now),
+    }
+
+
+def _end_of_month(now: float) -> str:
+    first = datetime.fromtimestamp(now, UTC).replace(day=1, hour=0, minute=0, second=0)
+    return (first + timedelta(days=32)).replace(day=1).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 class LedgerStore:

@@ -5,9 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from generate_image.aws.ledger import LedgerStore, month_of
+from generate_image.aws.ledger import LedgerStore, in_usd, month_of
 from generate_image.aws.links import Links
-from generate_image.budget import in_usd
 from generate_image.deadline import Deadline
 from generate_image.errors import (
     BudgetNotFoundError,
