@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from generate_image.errors import RequestInProgressError
+from generate_image.errors import OutcomeUnknownError, RequestInProgressError
 from generate_image.functions.count_results import totals
 from tests.proof.batch_provider import BatchProvider
 from tests.proof.shard_world import HALF_COST, PROMPTS, ShardWorld, lost, violations
+from tests.proof.world import End
 
 
 @pytest.fixture(scope="module")
@@ -166,6 +167,33 @@ def test_standard_call_buys_what_an_expired_batch_did_not(batches: BatchProvider
     assert isinstance(boat, dict)
     assert (quay["_meta_"]["replayed"], boat["_meta_"]["replayed"]) == (True, False)
     assert boat["_meta_"]["cost_usd"] == pytest.approx(2 * quay["_meta_"]["cost_usd"], abs=0.0001)
+
+
+class LateWorld(ShardWorld):
+    """A world whose first check comes after the end of the leases, and after a direct request."""
+
+    def _step(self, step: str, shards: object) -> tuple[dict[str, Any] | None, End]:
+        if step == "check" and not self.direct:
+            self.clock.pass_by(26 * 3600)
+            self.direct.append(self._call_directly(self.prompts[0]))
+        return super()._step(step, shards)
+
+
+def test_late_import_resolves_an_unknown_outcome(batches: BatchProvider) -> None:
+    world = LateWorld(batches, is_direct=False).run()
+
+    assert isinstance(world.direct[0], OutcomeUnknownError)
+    assert errors(world) == [None, None]
+    assert list(violations(world)) == []
+
+
+def test_items_that_are_all_invalid_end_at_once(batches: BatchProvider) -> None:
+    world = ShardWorld(batches, is_direct=False, prompts=())
+    world.items = [{"invalid_list_item": "line 2: no prompt"}]
+    world.run()
+
+    assert errors(world) == ["InvalidRequestError"]
+    assert batches.batches.files == {}
 
 
 def test_budget_without_room_refuses_single_items(batches: BatchProvider) -> None:
