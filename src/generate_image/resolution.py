@@ -32,8 +32,9 @@ class Resolver:
         reservation = ledger.open[image_id]
         record = self._records.read(client_id, image_id)
         now = self._deadline.clock()
+        is_own = record is not None and record.holder == reservation.holder
         # The record of a later purchase, in another month or without a limit, says nothing about the bill of this one.
-        is_known = record is None or record.holder == reservation.holder or record.lease_until <= reservation.until
+        is_known = record is None or is_own or record.lease_until <= reservation.until
         match state_of(record, now, self._find_stored):
             case InProgress():
                 return ledger
@@ -48,7 +49,9 @@ class Resolver:
                 return ledger.settle(image_id, NOTHING)
             case Free(Record(bought=bought)) | Stored(Record(bought=bought)) | Bought(Record(bought=bought)):
                 cost = cost_of_bought(bought)
-                return ledger.settle(image_id, reservation.amount if cost is None else cost)
+                if cost is None or (cost > reservation.amount and not is_own):
+                    cost = reservation.amount
+                return ledger.settle(image_id, cost)
         self._log.settled_in_full(image_id, to_usd(reservation.amount))
         return ledger.settle(image_id, reservation.amount)
 

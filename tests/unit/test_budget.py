@@ -259,6 +259,18 @@ def test_refusal_of_a_later_purchase_frees_nothing(month: Month, later: float, s
     assert (month.ledger().settled, month.ledger().reserved) == (settled, 0)
 
 
+@pytest.mark.parametrize(("holder", "settled"), [("another", PICTURE), ("", 7024 * 30)])
+def test_purchase_of_another_settles_no_more_than_reserved(month: Month, holder: str, settled: int) -> None:
+    """A caller without a limit has bought a dearer picture under the key of a reservation."""
+    record = month.reserve("one")
+    started = month.records.write(record._replace(holder=holder or record.holder))
+    dear = BoughtPicture("gpt-image-2", "req_1", Usage(0, 7024, 7024))
+    month.records.write(started._replace(status=Status.STORED, bought=dear), replacing=started)
+    month.pass_an_invocation()
+    month.budget.resolve_stale("1", "2027-01")
+    assert month.ledger().settled == settled
+
+
 def test_running_purchase_is_not_resolved(month: Month) -> None:
     record = month.reserve("one")
     month.records.write(record._replace(lease_until=month.clock.now + DAY))
