@@ -18,7 +18,7 @@ from generate_image.picture import BATCH
 from generate_image.settings import Settings
 from local.account import BUCKET, CREDENTIALS_ID
 from local.batch_folder import BatchFolder, message_of
-from local.batch_pricing import STAND_IN_POLL_SECONDS, Shards, execution_name
+from local.batch_pricing import STAND_IN_POLL_SECONDS, Shards, execution_name, reopen
 from local.estimate import estimate
 from local.functions import ConcurrentFunction, environment
 from local.lambda_context import Function, LocalContext
@@ -47,7 +47,7 @@ def main(path: Path, environ: Mapping[str, str]) -> int:
     if path.suffix.lower() not in SUFFIXES:
         raise CommandError(f"FILE={path} is not a list: its name must end in {', '.join(SUFFIXES)}.")
     with workspace(environ, LOG) as local:
-        batch = LocalBatch(local, environ.get("NAME") or path.name, environ.get("PRICING") or "standard")
+        batch = LocalBatch(local, environ.get("NAME") or path.name, environ)
         try:
             execution = batch.run(path)
         except KeyboardInterrupt:
@@ -60,6 +60,8 @@ def main(path: Path, environ: Mapping[str, str]) -> int:
         totals = json.loads(execution["output"])
         batch.folder.write_results(totals["results"])
         if batch.generate.stopped.is_set():
+            if batch.shards.is_stopped:
+                reopen(totals["results"], local.s3())
             problem = batch.generate.problem
             report(f"{f'Stopped: {problem}' if problem else 'Interrupted.'} {batch.summary()}")
             return FAILURE if problem else INTERRUPTED
@@ -71,13 +73,15 @@ def main(path: Path, environ: Mapping[str, str]) -> int:
 class LocalBatch:
     """One execution of the batch's state machine."""
 
-    def __init__(self, local: Workspace, name: str, pricing: str) -> None:
+    def __init__(self, local: Workspace, name: str, environ: Mapping[str, str]) -> None:
+        """environ: PRICING of the batch, and BATCH_POLL_SECONDS between two looks at a batch of the provider."""
         self.folder = BatchFolder(local.out, name, local.s3())
         self.generate = Watched(local.generate_function(), local, self.folder.keep)
         self.shards = Shards(local, self.folder, self.generate.stopped)
         self._local = local
         self._name = name
-        self._pricing = pricing
+        self._pricing = environ.get("PRICING") or "standard"
+        self._poll_seconds = environ.get("BATCH_POLL_SECONDS", "")
         self._items = 0
 
     def run(self, path: Path) -> "DescribeExecutionOutputTypeDef":
@@ -93,7 +97,8 @@ class LocalBatch:
         batch = {"name": self._name, "list": key, "client_id": 1, "credentials_id": CREDENTIALS_ID}
         batch["pricing"] = self._pricing
         name = execution_name(self._name, self._local.s3()) if self._pricing == BATCH else str(uuid4())
-        poll = {} if self._local.provider.costs_money else {"BatchPollSeconds": str(STAND_IN_POLL_SECONDS)}
+        seconds = SUBSTITUTIONS["BatchPollSeconds"] if self._local.provider.costs_money else str(STAND_IN_POLL_SECONDS)
+        poll = {"BatchPollSeconds": self._poll_seconds or seconds}
         report(f"List: {path}. Pictures: {self.folder.path}/. The functions' log: {self._local.out / LOG}.")
         with StateMachines(self._local.account, functions, sleep=self._sleep, wait=self._pause) as machines:
             client = machines.client

@@ -36,10 +36,16 @@ class Shards:
         self._waiting: dict[str, int] = {}
         self.done = 0
         self.failed = 0
+        self.is_stopped = False
+        """Whether a step was not run because of a stop."""
 
     def __call__(self, event: Any, context: LocalContext) -> Any:  # noqa: ANN401  # JSON
-        """Run a step. Raises StoppedError, and the errors of the function."""
-        if self._stopped.is_set():
+        """Run a step. Raises StoppedError, and the errors of the function.
+
+        The batches of the stand-in end with this process, so a stop waits for them.
+        """
+        if self._stopped.is_set() and self._local.provider.costs_money:
+            self.is_stopped = True
             raise StoppedError("The command was stopped. A submitted batch goes on at the provider.")
         step = self._function(event, context)
         with self._lock:
@@ -67,7 +73,7 @@ class Shards:
 
 
 def execution_name(name: str, s3: "S3Client") -> str:
-    """Return the name of a batch's first execution that has not ended, so that the same command continues it."""
+    """Return the name of a batch's first execution that has not ended: the same command continues it."""
     prefix, number = sha256(name.encode()).hexdigest()[:16], 0
     while True:
         execution = f"{prefix}-{number}"
@@ -76,3 +82,8 @@ def execution_name(name: str, s3: "S3Client") -> str:
         except ClientError:
             return execution
         number += 1
+
+
+def reopen(manifest: str, s3: "S3Client") -> None:
+    """Make an execution that was stopped one that has not ended. manifest: the URL of its results."""
+    s3.delete_object(Bucket=BUCKET, Key=manifest.removeprefix(f"s3://{BUCKET}/"))

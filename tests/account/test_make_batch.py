@@ -18,6 +18,7 @@ from local.batch import main
 from local.openai_stand_in import StandIn
 from local.terminal import CommandError
 from tests.events import EVENTS
+from tests.memory_s3 import Clock
 
 ROOT = EVENTS.parent
 PROMPTS = ("Un volcán al alba", "قطة على القمر", "猫 🐈")
@@ -251,3 +252,29 @@ def test_batch_pricing_costs_half_and_keeps_the_pictures(batch: Batch, tmp_path:
     assert half.totals["cost_usd"] == pytest.approx(standard.totals["cost_usd"] / 2, abs=0.001)
     assert (again.totals["bought"], again.totals["replayed"]) == (0, 3)
     assert "shards at the provider: 1" in half.progress
+
+
+def test_interrupted_batch_at_the_provider_is_continued(batch: Batch, tmp_path: Path, stand_in: StandIn) -> None:
+    stand_in.clock, stand_in.batch_seconds = (clock := Clock()), 3600
+    real = {"OPENAI_API_KEY": stand_in.api_key, "OPENAI_BASE_URL": stand_in.base_url}
+    environ = {"PRICING": "batch", "BATCH_POLL_SECONDS": "1", "NAME": "primavera.csv", **real}
+    path = list_of(tmp_path, PROMPTS)
+    with subprocess.Popen(
+        [sys.executable, "-m", "local.batch", str(path)],
+        env={**os.environ, **environ, "OUT": str(tmp_path / "out"), "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        while not stand_in.batches.batches:
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate(timeout=60)
+    assert (process.returncode, "Traceback" in stderr) == (130, False)
+    clock.pass_by(3600)
+
+    done = batch(path, **environ)
+
+    assert (done.totals["bought"], done.totals["failed"]) == (3, {})
+    assert (len(stand_in.batches.batches), stand_in.ledger()["billed"]) == (1, 3)
