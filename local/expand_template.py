@@ -95,7 +95,7 @@ class Stack:
         """Return the statements of a role by Sid: those of its own policies and of the managed ones."""
         managed = {ARNS["AWS::IAM::ManagedPolicy"].format(name=name.lower()): name for name in self.resources}
         properties = self.properties(role)
-        documents = [policy["PolicyDocument"] for policy in properties["Policies"]]
+        documents = [policy["PolicyDocument"] for policy in properties.get("Policies", [])]
         shared = properties.get("ManagedPolicyArns", [])
         documents += [self.properties(managed[arn])["PolicyDocument"] for arn in shared]
         return {statement["Sid"]: statement for document in documents for statement in document["Statement"]}

@@ -63,7 +63,7 @@ class Subject(NamedTuple):
     def policies(self) -> dict[str, list[Statement]]:
         """Return the statements of the role by policy: its inline ones and the managed ones of the template."""
         role = self.stack.properties(self.role)
-        policies = {policy["PolicyName"]: policy["PolicyDocument"] for policy in role["Policies"]}
+        policies = {policy["PolicyName"]: policy["PolicyDocument"] for policy in role.get("Policies", [])}
         managed = self.stack.of_type("AWS::IAM::ManagedPolicy")
         for arn in role.get("ManagedPolicyArns", []):
             [name] = [name for name in managed if arn == f"arn:aws:iam::{ACCOUNT}:policy/{name.lower()}"]
