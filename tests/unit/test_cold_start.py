@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parents[2] / "src"
-FUNCTIONS = ("generate_image", "api", "model_watch", "prepare_list", "count_results")
-FUNCTIONS_WITH_PROVIDER = {"generate_image", "model_watch"}
+FUNCTIONS = ("generate_image", "api", "model_watch", "prepare_list", "count_results", "batch_shards")
+FUNCTIONS_WITH_PROVIDER = {"generate_image", "model_watch", "batch_shards"}
 PINNED = {
     "generate_image",
     "aws_lambda_powertools",

@@ -46,9 +46,10 @@ def test_every_prefix_of_the_bucket_is_in_the_erasure_procedure(prefix: str) -> 
 
 @pytest.fixture(scope="module")
 def logged() -> list[dict[str, Any]]:
-    [stage] = deploy().of_type("AWS::ApiGatewayV2::Stage").values()
+    stack = deploy(**EVERY_OPTION)
+    [stage] = stack.of_type("AWS::ApiGatewayV2::Stage").values()
     log_format = stage["AccessLogSettings"]["Format"]
-    return [*lines(), json.loads(re.sub(r": (\$context[\w.]+)", r': "\1"', log_format))]
+    return [*lines(stack), json.loads(re.sub(r": (\$context[\w.]+)", r': "\1"', log_format))]
 
 
 @pytest.mark.parametrize("query", QUERIES, ids=lambda query: query.splitlines()[0])

@@ -19,6 +19,7 @@ FUNCTIONS = {
     "ModelWatch": "model-watch",
     "PrepareList": "prepare-list",
     "CountResults": "count-results",
+    "BatchShards": "batch-shards",
 }
 WATCHED = {"ModelWatchCredential": "shared/credencial-openai"}
 SIGNED = {
