@@ -169,6 +169,15 @@ def test_standard_call_buys_what_an_expired_batch_did_not(batches: BatchProvider
     assert boat["_meta_"]["cost_usd"] == pytest.approx(2 * quay["_meta_"]["cost_usd"], abs=0.0001)
 
 
+def test_refused_batch_releases_every_picture(batches: BatchProvider) -> None:
+    world = ShardWorld(batches, is_direct=False, environ={"IMAGE_MODELS": "gpt-image-2"})
+    batches.batches.faults.append("batch_model_not_found")
+    world.run()
+
+    assert errors(world) == ["ModelUnavailableError"] * 2
+    assert {record["status"] for record in world.records()} == {"released"}
+
+
 class LateWorld(ShardWorld):
     """A world whose first check comes after the end of the leases, and after a direct request."""
 

@@ -61,8 +61,9 @@ class Import:
                 continue
             if is_held(record, shard):
                 self._release(record)
-            if record.status is not Status.STORED and record.status is not Status.FAILED:
-                errors[image_id] = dict(refusal)
+            elif record.status is not Status.RELEASED:  # an earlier attempt of this import released it
+                continue
+            errors[image_id] = dict(refusal)
         return self._tools.save(shard, phase=Phase.IMPORTED, errors=errors)
 
     def _import_output(self, shard: Shard, file_id: str, errors: dict[str, dict[str, object]]) -> tuple[Shard, bool]:
