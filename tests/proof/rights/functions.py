@@ -169,7 +169,8 @@ PROGRAMS = {
         [*PICTURES_AND_LEDGERS, READ_RESULTS, SHARED_SECRET, SIGNING_KEY, INVOKE, _list("results/")],
     ),
     "BatchShardsFunction": Program(
-        [log_and_traces_are_written, *shard_paths.PATHS], [READ_LIST, READ_RESULTS, WRITE_RESULTS, INVOKE, _list("lists/")]
+        [log_and_traces_are_written, *shard_paths.PATHS],
+        [READ_LIST, READ_RESULTS, WRITE_RESULTS, INVOKE, _list("lists/")],
     ),
     "CountResultsFunction": Program(
         [log_and_traces_are_written, *batch_paths.COUNT_RESULTS_PATHS],
