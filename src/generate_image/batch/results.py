@@ -72,15 +72,17 @@ class Results:
         if not shard.has_budget:
             return
         records = {name: self._tools.records.read(shard.client_id, name) for name in shard.image_ids}
-        costs = {name: _cost(record, shard) for name, record in records.items()}
+        costs = {name: cost_of_record(record, shard, name) for name, record in records.items()}
         self._tools.budget.settle_all(shard.client_id, shard.id, costs)
 
 
-def _cost(record: Record | None, shard: Shard) -> MicroUsd | None:
+def cost_of_record(record: Record | None, shard: Shard, image_id: str) -> MicroUsd | None:
     """Return the cost that a record shows; None: the whole reservation."""
-    if record is None:
-        return None
-    if record.holder != shard.id or record.status is Status.RELEASED:
+    if record is None or record.holder != shard.id:
+        # Another invocation has bought since, after a release or after an unknown outcome of this batch.
+        error = shard.errors.get(image_id)
+        return NOTHING if error and GenerateImageError.from_dict(error).nothing_billed else None
+    if record.status is Status.RELEASED:
         return NOTHING
     if record.error is not None:
         return NOTHING if record.error.nothing_billed else None
