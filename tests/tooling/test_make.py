@@ -186,7 +186,7 @@ def test_artifact_needs_python_313(machine: Machine) -> None:
     machine.install_python("python3", "sys.version_info = (3, 11, 2)")
 
     missing = machine.make("--directory=src", "python313")
-    machine.install_python("python3.13", "sys.version_info = (3, 13, 0)")
+    machine.install_python("python3.13", 'sys.version_info = (3, 13, 0); sys.modules["pip"] = sys')
     found = machine.make("--directory=src", "--silent", "python313")
 
     assert "Python 3.13 with pip is needed to compile for the python3.13 runtime" in missing.stderr
