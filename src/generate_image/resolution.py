@@ -43,9 +43,11 @@ class Resolver:
                 lifetime = (self._retention_days - 1) * DAY_SECONDS
                 is_unbought = now - reservation.reserved_at < max(lifetime, DAY_SECONDS)
                 return ledger.settle(image_id, NOTHING if is_unbought else reservation.amount)
-            case Free(Record(status=Status.RELEASED)) if is_known:
+            case _ if not is_known:
+                pass
+            case Free(Record(status=Status.RELEASED)):
                 return ledger.settle(image_id, NOTHING)
-            case Failed(_, error) if error.nothing_billed and is_known:
+            case Failed(_, error) if error.nothing_billed:
                 return ledger.settle(image_id, NOTHING)
             case Free(Record(bought=bought)) | Stored(Record(bought=bought)) | Bought(Record(bought=bought)):
                 cost = cost_of_bought(bought)

@@ -27,7 +27,7 @@ from generate_image.errors import (
 from generate_image.lease import CLOCK_SKEW_SECONDS, find_stored_with
 from generate_image.log import Log
 from generate_image.money import MicroUsd, parse_usd
-from generate_image.picture import BoughtPicture, Usage
+from generate_image.picture import BATCH, BoughtPicture, Usage
 from generate_image.record import Record, Status
 from generate_image.resolution import LONGEST_INVOCATION_SECONDS
 from generate_image.settings import Settings
@@ -248,12 +248,16 @@ def test_stale_reservation_is_resolved_from_its_record(
     assert "one" not in month.ledger().open
 
 
-@pytest.mark.parametrize(("later", "settled"), [(-1.0, 0), (1.0, PICTURE)])
-def test_refusal_of_a_later_purchase_frees_nothing(month: Month, later: float, settled: int) -> None:
-    """The purchase of the reservation may be billed if another one replaced its record."""
+@pytest.mark.parametrize(
+    ("status", "later", "settled"),
+    [(Status.RELEASED, -1.0, 0), (Status.RELEASED, 1.0, PICTURE), (Status.STORED, 1.0, PICTURE)],
+)
+def test_later_purchase_says_nothing_about_the_bill(month: Month, status: Status, later: float, settled: int) -> None:
+    """The purchase of the reservation may be billed if another one replaced its record, perhaps at half the price."""
     record = month.reserve("one")
     other = month.records.write(record._replace(holder="another", lease_until=record.lease_until + later))
-    month.records.write(other._replace(status=Status.RELEASED), replacing=other)
+    bought = BOUGHT._replace(pricing=BATCH) if status is Status.STORED else None
+    month.records.write(other._replace(status=status, bought=bought), replacing=other)
     month.pass_an_invocation()
     month.budget.resolve_stale("1", "2027-01")
     assert (month.ledger().settled, month.ledger().reserved) == (settled, 0)
