@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass
 from io import BytesIO
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 from uuid import uuid4
 
 from generate_image.aws.links import Link, Links
@@ -42,8 +41,7 @@ TOKENS_CONSUMED = 0.4
 """The flow engine's fixed reference figure. ``usage`` and ``cost_usd`` are the true figures."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Generation:
+class Generation(NamedTuple):
     """Serves requests: reads the credentials, acquires the lease, buys, stores and links."""
 
     settings: Settings

@@ -4,7 +4,6 @@ import gc
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -58,23 +57,27 @@ class AwsClients(Protocol):
         """AWS Step Functions."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
-    """The parts of one execution environment, which serves one invocation at a time.
+    """The parts of one execution environment, which serves one invocation at a time."""
 
-    clock: returns seconds since the epoch. margin: seconds between the deadline and Lambda's timeout.
-    """
-
-    settings: Settings
-    log: Log
-    clients: AwsClients
-    clock: Callable[[], float] = time.time
-    sleep: Callable[[float], None] = time.sleep
-    margin: float = MARGIN_SECONDS
-    deadline: Deadline = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "deadline", Deadline(self.clock))
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        log: Log,
+        clients: AwsClients,
+        clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
+        margin: float = MARGIN_SECONDS,
+    ) -> None:
+        """clock: returns seconds since the epoch. margin: seconds between the deadline and Lambda's timeout."""
+        self.settings = settings
+        self.log = log
+        self.clients = clients
+        self.clock = clock
+        self.sleep = sleep
+        self.margin = margin
+        self.deadline = Deadline(clock)
 
 
 Serve = Callable[[Any, LambdaContext], Any]
