@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from datetime import date
+from functools import cache
 from io import StringIO
 from typing import Any
 
@@ -25,14 +26,20 @@ PICTURE = BoughtPicture("gpt-image-2.6-flare", "req_1", Usage(23, 439, 462), 0.0
 
 def lines(stack: Stack) -> list[dict[str, Any]]:
     """Return the lines of the functions of a stack. Metrics are the lines with ``_aws``."""
+    variables = {function: stack.properties(function)["Environment"]["Variables"] for function in FUNCTIONS}
+    services = tuple((function, variables[function]["POWERTOOLS_SERVICE_NAME"]) for function in FUNCTIONS)
+    return [json.loads(line) for line in _logged(services).splitlines()]
+
+
+@cache  # Powertools keeps the stream of the first logger of a name
+def _logged(services: tuple[tuple[str, str], ...]) -> str:
     stream = StringIO()
     with redirect_stdout(stream):
-        for function, log_everything in FUNCTIONS.items():
-            variables = stack.properties(function)["Environment"]["Variables"]
-            log = Log(variables["POWERTOOLS_SERVICE_NAME"], stream)
+        for function, service in services:
+            log = Log(service, stream)
             log.start_invocation("0f5c8a1e")
-            log_everything(log)
-    return [json.loads(line) for line in stream.getvalue().splitlines()]
+            FUNCTIONS[function](log)
+    return stream.getvalue()
 
 
 def _of_generate_function(log: Log) -> None:
