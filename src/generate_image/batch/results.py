@@ -8,6 +8,7 @@ from generate_image.batch.tools import Tools
 from generate_image.errors import GenerateImageError, InvalidRequestError, OutcomeUnknownError
 from generate_image.event import ImageRequest, image_id
 from generate_image.generation import answer
+from generate_image.lease import Failed, Stored, Unknown, find_stored_with, state_of
 from generate_image.money import NOTHING, MicroUsd
 from generate_image.provider.models import cost_of
 from generate_image.record import Record, Status
@@ -59,13 +60,14 @@ class Results:
         if name in errors:
             return GenerateImageError.from_dict(errors[name])
         record = self._tools.records.read(request.client_id, name)
-        if record is not None and record.status is Status.STORED:
-            stored = record.require_stored()
-            link = self._tools.links.link(stored.key, stored.stored_at)
-            bucket, is_replayed = self._tools.settings.image_bucket, record.holder not in holders
-            return answer(record, link, bucket, request.passed_through, replayed=is_replayed)
-        if record is not None and record.error is not None:
-            return record.error
+        match state_of(record, self._tools.deadline.clock(), find_stored_with(self._tools.pictures)):
+            case Stored(found):
+                stored = found.require_stored()
+                link = self._tools.links.link(stored.key, stored.stored_at)
+                bucket, is_replayed = self._tools.settings.image_bucket, found.holder not in holders
+                return answer(found, link, bucket, request.passed_through, replayed=is_replayed)
+            case Failed(_, failure) | Unknown(_, failure):
+                return failure
         return OutcomeUnknownError("The record of this picture has changed since its batch. Request it again.")
 
     def _settle(self, shard: Shard) -> None:
