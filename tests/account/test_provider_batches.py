@@ -110,7 +110,7 @@ def test_lines_continue_at_each_position(
 
 def test_wrong_key_is_named(api: BatchApi) -> None:
     with pytest.raises(ProviderAuthError):
-        api.upload(b"", Credentials(api_key="sk-wrong"))
+        api.upload([], Credentials(api_key="sk-wrong"))
 
 
 def test_provider_that_is_down_is_a_reason_to_retry(api: BatchApi, stand_in: StandIn) -> None:

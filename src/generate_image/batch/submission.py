@@ -6,6 +6,7 @@ A batch that may exist is never submitted again before the list of batches has s
 from typing import Any
 
 from generate_image.batch.tools import LEASE_SECONDS, Tools
+from generate_image.credentials import Credentials
 from generate_image.errors import (
     ConfigurationError,
     GenerateImageError,
@@ -51,14 +52,16 @@ class Submission:
         if not records:
             return self._tools.save(shard, phase=Phase.IMPORTED)
         quality = self._tools.settings.image_quality
-        content = request_lines(
-            (record.image_id, request_parameters(shard.model, record.prompt, quality, record.options))
-            for record in records
-        )
-        try:
-            file_id = self._tools.with_credentials(
-                shard, lambda credentials: self._tools.api.upload(content, credentials)
+
+        def upload(credentials: Credentials) -> str:
+            requests = (
+                (record.image_id, request_parameters(shard.model, record.prompt, quality, record.options))
+                for record in records
             )
+            return self._tools.api.upload(request_lines(requests), credentials)
+
+        try:
+            file_id = self._tools.with_credentials(shard, upload)
         except GenerateImageError as error:
             if error.retryable:
                 raise

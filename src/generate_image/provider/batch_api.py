@@ -5,9 +5,11 @@ contains each batch with its input file. So a submission whose response was lost
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
+from tempfile import TemporaryFile
 from typing import Any, NamedTuple
+from uuid import uuid4
 
 from urllib3.filepost import encode_multipart_formdata
 
@@ -63,19 +65,29 @@ class BatchApi:
         self._base_url = base_url
         self._deadline = deadline
 
-    def upload(self, content: bytes, credentials: Credentials) -> str:
-        """Store a file of requests and return its id. A repetition leaves a file that costs nothing and expires."""
+    def upload(self, lines: Iterable[bytes], credentials: Credentials) -> str:
+        """Store a file of requests and return its id. A repetition leaves a file that costs nothing and expires.
+
+        lines: of the file. They pass through a temporary file, so the memory holds one of them.
+        """
         fields: dict[str, str | bytes | tuple[str, str | bytes, str]] = {
             "purpose": "batch",
             "expires_after[anchor]": "created_at",
             "expires_after[seconds]": str(KEPT_SECONDS),
-            "file": ("requests.jsonl", content, "application/jsonl"),
+            "file": ("requests.jsonl", b"", "application/jsonl"),
         }
-        body, content_type = encode_multipart_formdata(fields)
-        url = f"{self._url(credentials)}/files"
-        document = self._json(
-            lambda: request("POST", url, credentials, self._limited(), body=body, content_type=content_type)
-        )
+        boundary = uuid4().hex
+        envelope, content_type = encode_multipart_formdata(fields, boundary)
+        end = f"\r\n--{boundary}--\r\n".encode()
+        with TemporaryFile() as body:
+            body.write(envelope.removesuffix(end))
+            body.writelines(lines)
+            body.write(end)
+            body.seek(0)
+            url = f"{self._url(credentials)}/files"
+            document = self._json(
+                lambda: request("POST", url, credentials, self._limited(), body=body, content_type=content_type)
+            )
         return _id(document)
 
     def create(self, file_id: str, metadata: Mapping[str, str], credentials: Credentials, *, model: str) -> Batch:

@@ -1,7 +1,7 @@
 """The lines of a batch: requests in, pictures or errors out."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from generate_image.errors import (
@@ -45,12 +45,11 @@ class LineResult(NamedTuple):
     outcome: BatchedPicture | GenerateImageError | NoSuchModelError
 
 
-def request_lines(requests: Iterable[tuple[str, Mapping[str, Any]]]) -> bytes:
-    """Return the input file of a batch. requests: an id, and the body of a request for one picture."""
-    lines = (
-        {"custom_id": custom_id, "method": "POST", "url": ENDPOINT, "body": dict(body)} for custom_id, body in requests
-    )
-    return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+def request_lines(requests: Iterable[tuple[str, Mapping[str, Any]]]) -> Iterator[bytes]:
+    """Yield the lines of a batch's input file. requests: an id, and the body of a request for one picture."""
+    for custom_id, body in requests:
+        line = {"custom_id": custom_id, "method": "POST", "url": ENDPOINT, "body": dict(body)}
+        yield json.dumps(line).encode() + b"\n"
 
 
 def read_line(line: bytes | bytearray, model: str) -> LineResult | None:

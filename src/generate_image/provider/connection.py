@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from threading import Lock
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
 from urllib.parse import urlsplit
 
 import requests
@@ -76,7 +76,7 @@ def request(
     credentials: Credentials,
     remaining: Remaining,
     *,
-    body: "_Body | bytes | None" = None,
+    body: "_Body | IO[bytes] | bytes | None" = None,
     content_type: str = "application/json",
 ) -> ProviderResponse:
     """Send a request and return its response. content_type: of the body.
@@ -110,7 +110,7 @@ def _sent(
     remaining: Remaining,
     *,
     headers: Mapping[str, str],
-    body: "_Body | bytes | None" = None,
+    body: "_Body | IO[bytes] | bytes | None" = None,
 ) -> Iterator[requests.Response]:
     """Send a request on a connection of its own, and follow no redirect. Raises one of ``NO_RESPONSE``.
 
