@@ -48,13 +48,12 @@ class Api:
         return response
 
 
-@pytest.fixture(scope="module")
-def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
-    folder = tmp_path_factory.mktemp("sam")
+@pytest.fixture  # not for the module: every start of SAM empties the account of this process
+def api(tmp_path: Path) -> Iterator[Api]:
     engine = needed_engine()
     with (
-        (folder / "functions.log").open("w") as log,
-        (folder / "sam.log").open("w") as output,
+        (tmp_path / "functions.log").open("w") as log,
+        (tmp_path / "sam.log").open("w") as output,
         running_sam(engine, build(), 0, log, output) as sam,
     ):
         yield Api(sam.url)
