@@ -115,7 +115,7 @@ def execute(state: State, body: Mapping[str, Any]) -> tuple[int, dict[str, Any]]
     if not fault.bills:
         error = fault.body if isinstance(fault.body, dict) else {"error": {"type": "server_error", "code": None}}
         return fault.status or 500, error
-    picture = picture_of(generation, fault, state.picture_bytes)
+    picture = picture_of(state, generation, fault)
     cost = generation.model.microdollars(generation.input_tokens, generation.output_tokens)
     ledger.bill(entry, picture, -(-cost // 2))
     return 200, success(generation, [{"b64_json": base64.b64encode(picture).decode()}])

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .delivery import Reply, fault_reply, fill, json_reply
 from .faults import NO_FAULT, PICTURE_URL, Fault, Route
 from .parameters import Generation, RefusalError, accept
-from .pictures import draw
+from .pictures import content_type, draw
 
 if TYPE_CHECKING:
     from werkzeug.wrappers import Request
@@ -40,7 +40,7 @@ def generate(state: State, request: Request, request_id: str) -> Reply:
     picture = b""
     if fault.bills:
         state.pause(state.latency)
-        picture = picture_of(generation, fault, state.picture_bytes)
+        picture = picture_of(state, generation, fault)
         ledger.bill(entry, picture, generation.model.microdollars(generation.input_tokens, generation.output_tokens))
     root = request.host_url.removesuffix("/")
     if fault.status is not None or not fault.bills:
@@ -76,7 +76,7 @@ def retrieve_picture(state: State, request: Request, _request_id: str, name: str
     if found is None:
         return Reply("No such picture.", 404, mimetype="text/plain")
     picture, fault = found
-    reply = Reply(picture, 200, content_type=_content_type(picture))
+    reply = Reply(picture, 200, content_type=content_type(picture))
     if name.startswith("moved/"):
         return reply
     if fault is None:
@@ -134,18 +134,19 @@ def _accept(state: State, request: Request, document: dict[str, Any] | None) -> 
     return accept(document, state.models(), state.current_date())
 
 
-def picture_of(generation: Generation, fault: Fault, at_least: int) -> bytes:
-    """Return the picture that a request gets. at_least: bytes to which a PNG is padded."""
+def picture_of(state: State, generation: Generation, fault: Fault) -> bytes:
+    """Return the picture that a request gets."""
     if fault.picture is not None:
         return fault.picture
-    return draw(
+    picture = draw(
         generation.seed,
         (generation.width, generation.height),
         fault.picture_format or generation.output_format,
         generation.compression,
         transparent=generation.background == "transparent",
-        at_least=at_least,
+        at_least=state.picture_bytes,
     )
+    return picture if state.sign is None or generation.model.is_dall_e else state.sign(picture)
 
 
 def _data(state: State, generation: Generation, picture: bytes, fault: Fault, root: str) -> list[dict[str, str]]:
@@ -179,7 +180,3 @@ def success(generation: Generation, data: list[dict[str, str]]) -> dict[str, Any
             "total_tokens": tokens_in + tokens_out,
         },
     }
-
-
-def _content_type(picture: bytes) -> str:
-    return {b"\xff\xd8\xff": "image/jpeg", b"RIF": "image/webp"}.get(picture[:3], "image/png")

@@ -51,6 +51,11 @@ def draw(
     return buffer.getvalue()
 
 
+def content_type(picture: bytes) -> str:
+    """Return the media type of a picture by its first bytes: JPEG, WebP, or else PNG."""
+    return {b"\xff\xd8\xff": "image/jpeg", b"RIF": "image/webp"}.get(picture[:3], "image/png")
+
+
 def _color(hue: float, saturation: float, value: float) -> bytes:
     return bytes(round(255 * channel) for channel in colorsys.hsv_to_rgb(hue % 1, saturation, value))
 

@@ -78,6 +78,7 @@ class StandIn(State):
     dall_e_3: serve dall-e-3, as hosts do that speak OpenAI's older dialect.
     shutdown_dates: other shutdown dates by model; None for no date.
     today: the date by which models are retired; None for the true one, in UTC.
+    sign: signs the pictures of the GPT image models, as `content_credentials.sign` does; None leaves them unsigned.
     batch_seconds: that a batch takes. clock: moves the batches; seconds since the epoch.
     sleep: replaces waiting, for latency and faults; takes seconds. A test gives one that waits for an Event.
     host: the address to listen on. port: 0 for a free one.

@@ -136,6 +136,7 @@ class State:
     today: date | None = None
     sleep: Callable[[float], object] | None = None
     batch_seconds: float = 0
+    sign: Callable[[bytes], bytes] | None = None
     clock: Callable[[], float] = time.time
 
     def __post_init__(self) -> None:
@@ -225,7 +226,17 @@ class State:
             return offer.picture, offer.fault if offer.left >= 0 else None
 
 
-SETTINGS = ("latency", "picture_bytes", "dall_e_3", "shutdown_dates", "today", "sleep", "batch_seconds", "clock")
+SETTINGS = (
+    "latency",
+    "picture_bytes",
+    "dall_e_3",
+    "shutdown_dates",
+    "today",
+    "sleep",
+    "batch_seconds",
+    "sign",
+    "clock",
+)
 
 
 def _changed(fault: Fault, changes: Mapping[str, Any]) -> Fault:
