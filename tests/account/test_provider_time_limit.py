@@ -13,9 +13,9 @@ import pytest
 from generate_image.credentials import Credentials
 from generate_image.deadline import Deadline, DeadlineExceededError
 from generate_image.errors import DownloadError, OutcomeUnknownError, ProviderUnavailableError
-from generate_image.provider.connection import post
 from generate_image.provider.download import Downloader
 from generate_image.provider.models_api import ModelNotCheckedError, ModelsApi
+from generate_image.provider.post import post
 from tests.account.provider_server import ProviderServer, Request, cause_of, write
 from tests.memory_s3 import Clock
 

@@ -7,7 +7,7 @@ import pytest
 from generate_image.batch.check import Check
 from generate_image.batch.submission import Submission
 from generate_image.functions.batch_shards import Parts
-from generate_image.provider.batch_api import Batch
+from generate_image.provider.batch_response import Batch
 from generate_image.shard import Phase, Shard
 from tests.proof.batch_provider import BatchProvider
 from tests.proof.shard_schedules import Report, check, run

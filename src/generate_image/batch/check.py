@@ -5,8 +5,8 @@ from functools import partial
 from generate_image.batch.submission import no_model
 from generate_image.batch.tools import Tools
 from generate_image.errors import GenerateImageError, RateLimitedError
-from generate_image.provider.batch_api import Batch
 from generate_image.provider.batch_lines import code_error
+from generate_image.provider.batch_response import Batch
 from generate_image.provider.errors import NoSuchModelError
 from generate_image.shard import Phase, Shard
 

@@ -16,8 +16,9 @@ from generate_image.errors import (
     RateLimitedError,
     StorageError,
 )
-from generate_image.provider.batch_api import Batch, FileNotReadyError
+from generate_image.provider.batch_api import FileNotReadyError
 from generate_image.provider.batch_lines import request_lines
+from generate_image.provider.batch_response import Batch
 from generate_image.provider.errors import NoSuchModelError
 from generate_image.provider.models import request_parameters
 from generate_image.record import Status

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from generate_image.credentials import Credentials
-from generate_image.errors import GenerateImageError, ProviderUnavailableError
+from generate_image.errors import ProviderUnavailableError
 from generate_image.provider.connection import NO_RESPONSE, ProviderResponse, request_id_in, streamed
-from generate_image.provider.errors import NoSuchModelError, to_error
+from generate_image.provider.errors import to_error
 from generate_image.provider.time_limit import Remaining
 
 CHUNK_BYTES = 256 * 1024
@@ -36,7 +36,8 @@ def file_lines(url: str, credentials: Credentials, remaining: Remaining, *, offs
             if not 200 <= response.status_code < 300:  # noqa: PLR2004  # RFC 9110, 15.3
                 content = response.raw.read(CHUNK_BYTES)
                 request_id = request_id_in(response.headers)
-                raise _error(ProviderResponse(response.status_code, response.headers, content, request_id))
+                refused = ProviderResponse(response.status_code, response.headers, content, request_id)
+                raise to_error(refused, now=0.0)
             skipped = offset if response.status_code == OK else 0
             yield from _lines(response.iter_content(CHUNK_BYTES), skipped, offset - skipped)
     except NO_RESPONSE as error:
@@ -63,8 +64,3 @@ def _lines(chunks: Iterator[bytes], to_skip: int, position: int) -> Iterator[Lin
                 line = bytearray()
     if line.strip():
         yield Line(line, end, is_whole=False)
-
-
-def _error(response: ProviderResponse) -> GenerateImageError:
-    error = to_error(response, model="", now=0.0)
-    return ProviderUnavailableError("The provider has no such file.") if isinstance(error, NoSuchModelError) else error

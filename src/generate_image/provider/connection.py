@@ -1,16 +1,9 @@
-"""HTTP requests to the provider, and the proof whether a purchase was sent.
+"""HTTP requests to the provider, each on a connection of its own that ends at a deadline."""
 
-The API has no idempotency key: a request that is sent twice is billed twice. So a failed purchase is one of two things.
-Either no byte of it was sent, and a retry is safe; or some of it was sent, and its outcome is unknown.
-"""
-
-import io
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from threading import Lock
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
-from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -18,7 +11,7 @@ from requests.auth import AuthBase
 from urllib3.exceptions import HTTPError
 
 from generate_image.credentials import Credentials
-from generate_image.errors import OutcomeUnknownError, ProviderResponseError, ProviderUnavailableError
+from generate_image.errors import ProviderResponseError
 from generate_image.picture import LARGEST_BYTES
 from generate_image.provider.time_limit import Remaining, limit_time, time_left
 
@@ -49,39 +42,18 @@ class ProviderResponse(NamedTuple):
         return 200 <= self.status < 300  # noqa: PLR2004  # RFC 9110, 15.3
 
 
-def post(url: str, credentials: Credentials, content: bytes, remaining: Remaining) -> ProviderResponse:
-    """Send JSON once and return the response. remaining: until the purchase must have ended.
-
-    Raises ProviderUnavailableError if nothing was sent, OutcomeUnknownError if it was and no complete response came,
-    and ProviderResponseError if the response is larger than any picture.
-    """
-    body = _Body(content)
-    try:
-        return request("POST", url, credentials, remaining, body=body)
-    except NO_RESPONSE as error:
-        name = type(error).__name__
-        if body.cancel_if_unsent():
-            raise ProviderUnavailableError(
-                f"No connection to {urlsplit(url).netloc} could be made ({name}); nothing was bought. Try again later."
-            ) from error
-        raise OutcomeUnknownError(
-            f"The request was sent and no response came ({name}): the picture may be billed. "
-            "Only a new idempotency key buys another."
-        ) from error
-
-
 def request(
     method: str,
     url: str,
     credentials: Credentials,
     remaining: Remaining,
     *,
-    body: "_Body | IO[bytes] | bytes | None" = None,
+    body: IO[bytes] | bytes | None = None,
     content_type: str = "application/json",
 ) -> ProviderResponse:
     """Send a request and return its response. content_type: of the body.
 
-    Raises one of ``NO_RESPONSE``, and ProviderResponseError as ``post`` does.
+    Raises one of ``NO_RESPONSE``, and ProviderResponseError if the response is larger than any picture.
     """
     headers = {"Content-Type": content_type} if body else {}
     with _sent(method, url, credentials, remaining, body=body, headers=headers) as response:
@@ -110,7 +82,7 @@ def _sent(
     remaining: Remaining,
     *,
     headers: Mapping[str, str],
-    body: "_Body | IO[bytes] | bytes | None" = None,
+    body: IO[bytes] | bytes | None = None,
 ) -> Iterator[requests.Response]:
     """Send a request on a connection of its own, and follow no redirect. Raises one of ``NO_RESPONSE``.
 
@@ -151,33 +123,6 @@ def _read(response: requests.Response, request_id: str | None) -> bytearray:
                 provider_request_id=request_id,
             )
     return content
-
-
-class _Body(io.BytesIO):
-    """A request body that knows whether the provider can have seen a byte of it.
-
-    The HTTP library reads the body only after the connection and the TLS handshake are complete. Its exceptions do not
-    say this reliably: a timeout in the handshake looks like one after the request.
-    """
-
-    def __init__(self, content: bytes) -> None:
-        super().__init__(content)
-        self._lock = Lock()
-        self._sent = False
-        self._cancelled = False
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        with self._lock:
-            if self._cancelled:
-                raise requests.ConnectionError("The request was cancelled before it was sent.")
-            self._sent = True
-        return super().read(size)
-
-    def cancel_if_unsent(self) -> bool:
-        """Make sure that the body is never sent, if it was not. Return False if it was."""
-        with self._lock:
-            self._cancelled = not self._sent
-            return self._cancelled
 
 
 class _Authorization(AuthBase):

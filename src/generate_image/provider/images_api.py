@@ -19,10 +19,10 @@ from generate_image.errors import (
 )
 from generate_image.options import NO_OPTIONS, Options
 from generate_image.picture import BoughtPicture
-from generate_image.provider.connection import post
 from generate_image.provider.errors import NoSuchModelError, to_error
 from generate_image.provider.images_response import read_response
 from generate_image.provider.models import cost_usd, refusal, request_parameters
+from generate_image.provider.post import post
 from generate_image.settings import Settings
 
 ATTEMPTS = 3

@@ -9,6 +9,7 @@ from generate_image.deadline import Deadline
 from generate_image.errors import ProviderResponseError
 from generate_image.provider.connection import NO_RESPONSE, request
 from generate_image.provider.errors import FORBIDDEN, UNAUTHORIZED, NoSuchModelError, to_error
+from generate_image.provider.time_limit import at_most
 
 REQUEST_SECONDS = 10.0
 
@@ -30,10 +31,8 @@ class ModelsApi:
         Raises NoSuchModelError if the provider does not know the model, and ModelNotCheckedError.
         """
         url = f"{credentials.base_url or self._base_url}/models/{quote(model, safe='')}"
-        clock = self._deadline.clock
-        end = min(self._deadline.at, clock() + REQUEST_SECONDS)
         try:
-            response = request("GET", url, credentials, lambda: max(0.0, end - clock()))
+            response = request("GET", url, credentials, at_most(REQUEST_SECONDS, self._deadline))
         except (*NO_RESPONSE, ProviderResponseError) as error:
             raise ModelNotCheckedError(f"The provider did not respond ({type(error).__name__}).") from error
         if response.status in {UNAUTHORIZED, FORBIDDEN}:
@@ -42,7 +41,7 @@ class ModelsApi:
                 "A restricted key needs the permission to list models."
             )
         if not response.is_success:
-            refusal = to_error(response, model=model, now=clock())
+            refusal = to_error(response, model=model, now=self._deadline.clock())
             if isinstance(refusal, NoSuchModelError):
                 raise refusal
             raise ModelNotCheckedError(f"The provider responded with HTTP {response.status}.")

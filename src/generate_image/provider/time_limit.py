@@ -16,10 +16,16 @@ from typing import Any
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-from generate_image.deadline import DeadlineExceededError
+from generate_image.deadline import Deadline, DeadlineExceededError
 
 Remaining = Callable[[], float]
 """Returns the seconds that a call has left, at least 0."""
+
+
+def at_most(seconds: float, deadline: Deadline) -> Remaining:
+    """Return the time that a call has left that starts now. seconds: its own limit, if the deadline is later."""
+    end = min(deadline.at, deadline.clock() + seconds)
+    return lambda: max(0.0, end - deadline.clock())
 
 
 def limit_time(pool: HTTPConnectionPool, remaining: Remaining) -> None:

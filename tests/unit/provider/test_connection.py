@@ -7,7 +7,8 @@ import pytest
 import requests
 
 from generate_image.deadline import DeadlineExceededError
-from generate_image.provider.connection import _Body, request_id_in
+from generate_image.provider.connection import request_id_in
+from generate_image.provider.post import _Body
 from generate_image.provider.time_limit import _Reader
 
 if TYPE_CHECKING:
