@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pytest
@@ -15,8 +15,8 @@ SEARCH = re.compile(
     r"SEARCH\('\{(?P<schema>[^}]+)\} MetricName=\"(?P<metric>\w+)\" service=\"(?P<service>[^\"]+)\"', '\w+', \d+\)"
 )
 QUERY = re.compile(
-    r"SELECT SUM\((?P<metric>\w+)\) FROM SCHEMA\(\"(?P<namespace>\w+)\", (?P<schema>[\w, ]+)\) "
-    r"WHERE service = '(?P<service>[\w-]+)'(?: AND model != '(?P<other>[^']+)')?"
+    r"SELECT SUM\((?P<metric>\w+)\) FROM SCHEMA\(\"(?P<schema>\w+\", [\w, ]+)\) "
+    r"WHERE service = '(?P<service>[\w-]+)'(?: AND model != '[^']+')?"
 )
 AWS_METRICS = {
     # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
@@ -36,14 +36,13 @@ NEEDS_AN_OPERATOR = {
     "ProviderAuthError",
     "QuotaExhaustedError",
 }
-STACK_NAME = "flows"
 Metric = tuple[str, str, frozenset[tuple[str, str]]]
 """Namespace, name and dimensions. A dimension with any value has ``*``."""
 
 
 @pytest.fixture(scope="module")
 def stack() -> Stack:
-    return deploy({"AWS::StackName": STACK_NAME}, **EVERY_OPTION)
+    return deploy({"AWS::StackName": "flows"}, **EVERY_OPTION)
 
 
 @pytest.fixture(scope="module")
@@ -63,35 +62,48 @@ def widgets(stack: Stack, kind: str) -> list[dict[str, Any]]:
     return [widget["properties"] for widget in body["widgets"] if widget["type"] == kind]
 
 
-def on_dashboard(stack: Stack) -> Iterator[Metric]:
-    for widget in widgets(stack, "metric"):
-        for row in widget["metrics"]:
-            if isinstance(row[0], dict):
-                found = SEARCH.fullmatch(row[0]["expression"])
-                assert found, row
-                namespace, *dimensions = found["schema"].split(",")
-                values = dict.fromkeys(dimensions, "*") | {"service": found["service"]}
-                yield namespace, found["metric"], frozenset(values.items())
-            else:
-                namespace, metric, *pairs = [cell for cell in row if isinstance(cell, str)]
-                yield namespace, metric, frozenset(zip(pairs[::2], pairs[1::2], strict=True))
-
-
 def alarms(stack: Stack) -> dict[str, dict[str, Any]]:
     return stack.of_type("AWS::CloudWatch::Alarm")
+
+
+def found_by(pattern: re.Pattern[str], expression: str) -> Metric:
+    found = pattern.fullmatch(expression)
+    assert found, expression
+    namespace, *dimensions = re.findall(r"\w+", found["schema"])
+    return (
+        namespace,
+        found["metric"],
+        frozenset((dict.fromkeys(dimensions, "*") | {"service": found["service"]}).items()),
+    )
+
+
+def on_dashboard(stack: Stack) -> Iterator[Metric]:
+    for row in (row for widget in widgets(stack, "metric") for row in widget["metrics"]):
+        if isinstance(row[0], dict):
+            yield found_by(SEARCH, row[0]["expression"])
+        else:
+            namespace, metric, *pairs = [cell for cell in row if isinstance(cell, str)]
+            yield namespace, metric, frozenset(zip(pairs[::2], pairs[1::2], strict=True))
 
 
 def in_alarms(stack: Stack) -> Iterator[Metric]:
     for alarm in alarms(stack).values():
         if "Metrics" in alarm:
             [query] = alarm["Metrics"]
-            found = QUERY.fullmatch(query["Expression"])
-            assert found, query
-            values = dict.fromkeys(found["schema"].split(", "), "*") | {"service": found["service"]}
-            yield found["namespace"], found["metric"], frozenset(values.items())
+            yield found_by(QUERY, query["Expression"])
         else:
-            dimensions = {dimension["Name"]: dimension["Value"] for dimension in alarm["Dimensions"]}
-            yield alarm["Namespace"], alarm["MetricName"], frozenset(dimensions.items())
+            dimensions = frozenset((dimension["Name"], dimension["Value"]) for dimension in alarm["Dimensions"])
+            yield alarm["Namespace"], alarm["MetricName"], dimensions
+
+
+def is_emitted(metric: Metric, emitted: set[Metric]) -> bool:
+    """Return whether a function emits it, with these dimensions and no other."""
+    namespace, name, dimensions = metric
+    wanted = {pair for pair in dimensions if pair[1] != "*"}
+    return any(
+        (namespace, name, dict(dimensions).keys()) == (space, other, dict(others).keys()) and wanted <= others
+        for space, other, others in emitted
+    )
 
 
 def services(metrics: Iterable[Metric]) -> set[tuple[str, str]]:
@@ -99,55 +111,48 @@ def services(metrics: Iterable[Metric]) -> set[tuple[str, str]]:
     return {(name, dict(dimensions)["service"]) for space, name, dimensions in metrics if space == "GenerateImage"}
 
 
-def is_emitted(metric: Metric, emitted: set[Metric]) -> bool:
-    namespace, name, dimensions = metric
-    wanted = {key: value for key, value in dimensions if value != "*"}
-    return any(
-        (namespace, name, {key for key, _ in dimensions}) == (space, other, {key for key, _ in others})
-        and wanted.items() <= dict(others).items()
-        for space, other, others in emitted
-    )
-
-
-def test_dashboard_shows_all_that_is_emitted(stack: Stack, emitted: set[Metric]) -> None:
-    own = [metric for metric in on_dashboard(stack) if metric[0] == "GenerateImage"]
-
-    assert [metric for metric in own if not is_emitted(metric, emitted)] == []
-    assert services(own) == services(emitted)
-
-
-def test_dashboard_adds_up_the_cost_of_each_client(stack: Stack) -> None:
-    [table] = widgets(stack, "log")
-    bought = [line for line in lines(stack) if line.get("message") == "picture bought"]
-
-    assert {"client_id", "cost_usd"} <= bought[0].keys()
-    assert all("client_id" in line for line in bought)
-    assert 'message = "picture bought" | stats sum(cost_usd) as usd' in table["query"]
-    assert "by client_id" in table["query"]
-    groups = [stack.properties(f"{function}LogGroup")["LogGroupName"] for function in ("GenerateImage", "BatchShards")]
-    assert table["query"].startswith(" | ".join(f"SOURCE '{group}'" for group in groups))
-
-
-def test_alarms_watch_what_is_emitted(stack: Stack, emitted: set[Metric]) -> None:
-    own = [metric for metric in in_alarms(stack) if metric[0] == "GenerateImage"]
-    names = {name for _, name, _ in own}
-
-    assert [metric for metric in own if not is_emitted(metric, emitted)] == []
-    assert services(own) == {pair for pair in services(emitted) if pair[0] in names}
-
-
-def test_metrics_of_aws_are_documented(stack: Stack) -> None:
-    for namespace, metric, dimensions in [*on_dashboard(stack), *in_alarms(stack)]:
-        if namespace != "GenerateImage":
+@pytest.mark.parametrize("shown", [on_dashboard, in_alarms])
+def test_used_metrics_exist(stack: Stack, emitted: set[Metric], shown: Callable[[Stack], Iterator[Metric]]) -> None:
+    for metric in shown(stack):
+        namespace, name, dimensions = metric
+        if namespace == "GenerateImage":
+            assert is_emitted(metric, emitted), metric
+        else:
             names, metrics = AWS_METRICS[namespace]
-            assert metric in metrics
-            assert {name for name, _ in dimensions} == names
+            assert name in metrics
+            assert dict(dimensions).keys() == names, metric
+
+
+def test_dashboard_and_alarms_cover_every_service(stack: Stack, emitted: set[Metric]) -> None:
+    shown, watched = services(on_dashboard(stack)), services(in_alarms(stack))
+
+    assert shown == services(emitted)
+    assert watched == {pair for pair in shown if pair[0] in dict(watched)}
 
 
 def test_every_error_for_an_operator_has_an_alarm(stack: Stack) -> None:
     watched = {value for *_, dimensions in in_alarms(stack) for key, value in dimensions if key == "error"}
 
     assert watched == NEEDS_AN_OPERATOR <= ERRORS_BY_CODE.keys()
+
+
+def test_dashboard_adds_up_the_cost_of_each_client(stack: Stack) -> None:
+    [table] = widgets(stack, "log")
+    bought = [line for line in lines(stack) if line.get("message") == "picture bought"]
+    groups = [stack.properties(f"{function}LogGroup")["LogGroupName"] for function in ("GenerateImage", "BatchShards")]
+
+    assert all("client_id" in line for line in bought)
+    assert "cost_usd" in bought[0]
+    assert table["query"].startswith(" | ".join(f"SOURCE '{group}'" for group in groups))
+    assert 'message = "picture bought" | stats sum(cost_usd) as usd' in table["query"]
+    assert "by client_id" in table["query"]
+
+
+def test_dashboard_shows_every_alarm_of_the_default_stack() -> None:
+    [shown] = widgets(deploy(), "alarm")
+
+    assert {arn.rpartition(":")[2] for arn in shown["alarms"]} == {name.lower() for name in alarms(deploy())}
+    assert widgets(deploy(CreateAlarms="false"), "alarm") == []
 
 
 def test_spending_alarm_adds_up_all_models() -> None:
@@ -174,25 +179,11 @@ def test_alarms_are_sent_to_the_address(stack: Stack) -> None:
     assert not any("AlarmActions" in alarm for alarm in alarms(deploy()).values())
 
 
-def test_alarms_and_dashboard_can_be_disabled() -> None:
-    stack = deploy(**EVERY_OPTION | {"CreateAlarms": "false", "CreateDashboard": "false"})
-
-    assert {resource["Type"] for resource in stack.resources.values()}.isdisjoint(
-        {"AWS::CloudWatch::Alarm", "AWS::CloudWatch::Dashboard", "AWS::SNS::Topic"}
-    )
-
-
-def test_dashboard_shows_every_alarm_of_the_default_stack() -> None:
-    stack = deploy()
-    [shown] = widgets(stack, "alarm")
-
-    names = {arn.rpartition(":")[2] for arn in shown["alarms"]}
-    assert names == {name.lower() for name in alarms(stack)}
-    assert widgets(deploy(CreateAlarms="false"), "alarm") == []
-
-
-def test_model_watch_exists_only_with_a_credential(stack: Stack) -> None:
+def test_alarms_dashboard_and_model_watch_are_optional(stack: Stack) -> None:
+    disabled = deploy(**EVERY_OPTION | {"CreateAlarms": "false", "CreateDashboard": "false"})
     [target] = stack.properties("ModelWatchFunctionEveryDay")["Targets"]
 
+    for kind in ("AWS::CloudWatch::Alarm", "AWS::CloudWatch::Dashboard", "AWS::SNS::Topic"):
+        assert disabled.of_type(kind) == {}
     assert json.loads(target["Input"]) == {"credential": EVERY_OPTION["ModelWatchCredential"]}
     assert "ModelWatchFunction" not in deploy().resources

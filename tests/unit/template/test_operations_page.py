@@ -1,4 +1,4 @@
-"""docs/operations.md: a heading for each alarm. It and docs/budget.md: queries for fields that the functions log."""
+"""docs/operations.md (alarms, erasure) and the log queries, also of docs/budget.md: they follow from the code."""
 
 import json
 import re
@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 
+from generate_image.errors import ContentRejectedError
+from generate_image.record import Record
+from generate_image.state import Failed, state_of
 from local.expand_template import EVERY_OPTION, deploy, parse_template
 from tests.unit.template.emitted import lines
 
@@ -24,24 +27,39 @@ PLACEHOLDER = "IMAGE-ID"
 
 def test_every_alarm_links_to_its_heading() -> None:
     alarms = deploy(**EVERY_OPTION, RunbookUrl="https://wiki.example/runbook").of_type("AWS::CloudWatch::Alarm")
-    headings = {alarm["AlarmName"].removeprefix("generate-image-") for alarm in alarms.values()}
+    headings = {alarm["AlarmName"].removeprefix("generate-image-"): alarm for alarm in alarms.values()}
 
-    assert set(re.findall(r"^### (.+)$", ALARMS, re.MULTILINE)) == headings
-    for alarm in alarms.values():
-        heading = alarm["AlarmName"].removeprefix("generate-image-")
+    assert set(re.findall(r"^### (.+)$", ALARMS, re.MULTILINE)) == headings.keys()
+    for heading, alarm in headings.items():
         assert alarm["AlarmDescription"].endswith(f": https://wiki.example/runbook#{heading}")
 
 
-@pytest.mark.parametrize("parameter", parse_template()["Parameters"])
-def test_every_parameter_is_documented(parameter: str) -> None:
-    pages = [DOCS.parent / "README.md", *DOCS.glob("*.md")]
+def test_every_parameter_has_a_group_in_console_and_documents() -> None:
+    template = parse_template()
+    groups = template["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
 
-    assert any(re.search(rf"\b{parameter}\b", page.read_text("utf-8")) for page in pages)
+    assert sorted(name for group in groups for name in group["Parameters"]) == sorted(template["Parameters"])
 
 
-@pytest.mark.parametrize("prefix", ["temporal/", "lists/", "results/", "budgets/"])
-def test_every_prefix_of_the_bucket_is_in_the_erasure_procedure(prefix: str) -> None:
-    assert prefix in PAGE.partition("### Erase")[2]
+def test_erasure_names_every_prefix_of_the_bucket() -> None:
+    rules = deploy().properties("PictureBucket")["LifecycleConfiguration"]["Rules"]
+
+    assert [rule["Prefix"] for rule in rules if f"`{rule['Prefix']}" not in PAGE.partition("### Erase")[2]] == []
+
+
+def test_erased_record_ends_every_retry() -> None:
+    [merged] = re.findall(r"^jq '\. \+ (\{.*?\})' record\.json > erased\.json$", PAGE, re.MULTILINE | re.DOTALL)
+    records = json.loads((Path(__file__).parents[1] / "version_1.json").read_text("utf-8"))["records"]
+    [record] = [record for record in records if {"key", "source_url"} <= record["picture"].keys()]
+
+    content = json.dumps(record | json.loads(merged), ensure_ascii=False)
+    erased = Record.from_json(content.encode(), "etag")
+    state = state_of(erased, 1.0, lambda _: None)
+
+    assert isinstance(state, Failed)
+    assert isinstance(state.error, ContentRejectedError)
+    assert (erased.image_id, erased.request_hash) == (record["image_id"], record["request_hash"])
+    assert not re.search("faro|pedido|provider.example", content)
 
 
 @pytest.fixture(scope="module")
@@ -59,9 +77,7 @@ def test_query_reads_logged_fields(logged: list[dict[str, Any]], query: str) -> 
     matching = [
         line
         for line in logged
-        if all(
-            name in line if values == {PLACEHOLDER} else line.get(name) in values for name, values in compared.items()
-        )
+        if all(name in line and (values == {PLACEHOLDER} or line[name] in values) for name, values in compared.items())
     ]
 
     assert _fields(query) <= set().union(*map(_names, matching))
@@ -71,8 +87,8 @@ def test_query_reads_logged_fields(logged: list[dict[str, Any]], query: str) -> 
 def _compared(query: str) -> dict[str, set[str]]:
     """Return the values that a query compares each field with."""
     compared: dict[str, set[str]] = {}
-    for name, value, values in re.findall(r'([\w.@]+) (?:=|in) (?:"([^"]*)"|\[([^]]*)\])', query):
-        compared.setdefault(name, set()).update(re.findall(r'"([^"]*)"', values) if values else {value})
+    for name, values in re.findall(r'([\w.@]+) (?:=|in) ("[^"]*"|\[[^]]*\])', query):
+        compared.setdefault(name, set()).update(re.findall(r'"([^"]*)"', values))
     return compared
 
 
