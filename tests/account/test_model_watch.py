@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.account.provider_server import ProviderServer, Responder, refuse, respond, write
 from tests.account.watch import FIRST, KEY, SECOND, Watch
+from tests.provider_server import ProviderServer, Responder, refuse, respond, write
 
 
 def shutdown(day: object) -> Responder:

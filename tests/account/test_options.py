@@ -15,10 +15,10 @@ from local.http_api import http_api
 from local.openai_stand_in import StandIn
 from local.state_machines import GENERATE_IMAGE
 from tests.account.buyer import FIRST, KEY, SECOND, Buyer
-from tests.account.provider_server import ProviderServer, Request, picture, refuse
 from tests.contract import assert_in_contract
 from tests.machines import Machines
 from tests.module import Module, fetch
+from tests.provider_server import ProviderServer, Request, picture, refuse
 
 PROMPT = "Un faro"
 MAX_PICTURE = MicroUsd(250_000)

@@ -17,8 +17,8 @@ from generate_image.deadline import Deadline
 from generate_image.errors import DownloadError, ProviderResponseError
 from generate_image.picture import LARGEST_BYTES
 from generate_image.provider.download import Downloader, first_address
-from tests.account.provider_server import PICTURE, ProviderServer, Responder, respond, write
 from tests.memory_s3 import Clock
+from tests.provider_server import PICTURE, ProviderServer, Responder, respond, write
 
 FOUND = respond(200, PICTURE)
 

@@ -10,7 +10,7 @@ from generate_image.errors import ModelUnavailableError
 from generate_image.picture import BoughtPicture
 from generate_image.provider.images_api import MISSING_SECONDS, Purchase
 from tests.account.buyer import FIRST, SECOND, Buyer
-from tests.account.provider_server import (
+from tests.provider_server import (
     ProviderServer,
     Request,
     Responder,

@@ -17,7 +17,7 @@ from generate_image.picture import BoughtPicture, Usage
 from generate_image.provider.connection import LARGEST_RESPONSE_BYTES
 from generate_image.provider.images_api import ATTEMPTS, Purchase
 from tests.account.buyer import FIRST, Buyer
-from tests.account.provider_server import (
+from tests.provider_server import (
     PICTURE,
     ProviderServer,
     Request,

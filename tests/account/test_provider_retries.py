@@ -11,7 +11,7 @@ from generate_image.errors import (
 )
 from generate_image.provider.images_api import ATTEMPTS, BACKOFF_SECONDS, LONGEST_WAIT_SECONDS
 from tests.account.buyer import Buyer
-from tests.account.provider_server import (
+from tests.provider_server import (
     PICTURE,
     ProviderServer,
     Responder,

@@ -16,8 +16,8 @@ from generate_image.errors import DownloadError, OutcomeUnknownError, ProviderUn
 from generate_image.provider.download import Downloader
 from generate_image.provider.models_api import ModelNotCheckedError, ModelsApi
 from generate_image.provider.post import post
-from tests.account.provider_server import ProviderServer, Request, cause_of, write
 from tests.memory_s3 import Clock
+from tests.provider_server import ProviderServer, Request, write
 
 HEADERS = b"HTTP/1.1 200 OK\r\nContent-Length: 30000000\r\n\r\n"
 STEP_SECONDS = 10.0
@@ -137,3 +137,11 @@ def _open_resources() -> int:
     """Return the number of threads and of descriptors: sockets and temporary files."""
     gc.collect()
     return threading.active_count() + len(list(Path("/dev/fd").iterdir()))
+
+
+def cause_of(error: BaseException, kind: type[BaseException]) -> BaseException | None:
+    """Return the exception of a class among the causes of an error, or None."""
+    current: BaseException | None = error
+    while current is not None and not isinstance(current, kind):
+        current = current.__cause__ or current.__context__
+    return current

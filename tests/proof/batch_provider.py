@@ -2,6 +2,7 @@
 
 import base64
 import json
+import socket
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -9,7 +10,8 @@ from typing import Any
 from local.openai_stand_in.batches import Batches
 from local.openai_stand_in.parameters import RefusalError
 from tests.proof.faults import Kind
-from tests.proof.provider import ERRORS, PICTURE, SILENT, USAGE, CountingProvider, receive
+from tests.proof.provider import ERRORS, SILENT, CountingProvider
+from tests.provider_server import PICTURE, USAGE, Request
 
 BATCH_SECONDS = 500.0
 NO_EFFECT = frozenset({Kind.ERROR, Kind.RATE_LIMITED, Kind.UNAUTHORIZED, Kind.CLOSED, Kind.DIES_BEFORE, Kind.LATE})
@@ -57,9 +59,9 @@ class BatchProvider(CountingProvider):
         self.pictures[prompt] = picture
         return 200, {"created": 1, "data": [{"b64_json": base64.b64encode(picture).decode()}], "usage": USAGE}
 
-    def _answer(self, connection: Any) -> None:  # noqa: ANN401  # a socket
-        method, path, body = receive(connection)
-        name = name_of(method, path)
+    def _respond_by_script(self, connection: socket.socket, request: Request) -> None:
+        path, body = request.path, request.body
+        name = name_of(request.method, path)
         kind = self._script(name)
         status, content = ERRORS.get(kind, (200, None))
         if kind is Kind.LATE:

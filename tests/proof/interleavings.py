@@ -30,8 +30,8 @@ from local.lambda_context import LocalContext
 from tests.events import event_for
 from tests.memory_s3 import Clock, MemoryS3
 from tests.proof.faults import KilledError
-from tests.proof.provider import PICTURE
 from tests.proof.world import LOG
+from tests.provider_server import PICTURE
 
 MODEL = "gpt-image-2"
 QUALITIES = ("low", "medium", "high")

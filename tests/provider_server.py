@@ -6,7 +6,7 @@ import socket
 import ssl
 from collections.abc import Callable, Mapping
 from threading import Thread
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 PICTURE = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
 USAGE = {"input_tokens": 9, "output_tokens": 439, "total_tokens": 448}
@@ -81,6 +81,10 @@ class ProviderServer:
     def __exit__(self, *_: object) -> None:
         self._listener.shutdown(socket.SHUT_RDWR)
         self._thread.join()
+        self.close()
+
+    def close(self) -> None:
+        """Free the port of a server that is not entered."""
         self._listener.close()
 
     def _serve(self) -> None:
@@ -113,11 +117,3 @@ class ProviderServer:
         self.requests.append(request)
         responder = self._responders.pop(0) if len(self._responders) > 1 else self._responders[0]
         responder(connection, request)
-
-
-def cause_of(error: BaseException, kind: type[BaseException]) -> Any:  # noqa: ANN401
-    """Return the exception of a class among the causes of an error, or None."""
-    current: BaseException | None = error
-    while current is not None and not isinstance(current, kind):
-        current = current.__cause__ or current.__context__
-    return current
