@@ -18,21 +18,19 @@ from generate_image.picture import BATCH
 from generate_image.settings import Settings
 from local.account import BUCKET, CREDENTIALS_ID
 from local.batch_folder import BatchFolder, message_of
-from local.batch_pricing import STAND_IN_POLL_SECONDS, Shards, execution_name, reopen
+from local.batch_pricing import STAND_IN_POLL_SECONDS, Shards, execution_name
 from local.estimate import estimate
 from local.functions import ConcurrentFunction, environment
 from local.lambda_context import Function, LocalContext
 from local.progress import Progress
-from local.state_machines import SUBSTITUTIONS, StateMachines
+from local.state_machines import GENERATE_IMAGES_BATCH, SUBSTITUTIONS, StateMachines, definition_text
 from local.terminal import FAILURE, INTERRUPTED, CommandError, report, run_command
-from local.watched import Watched
+from local.watched import StoppedError, Watched
 from local.workspace import Workspace, workspace
 
 if TYPE_CHECKING:
-    from mypy_boto3_stepfunctions import SFNClient
     from mypy_boto3_stepfunctions.type_defs import DescribeExecutionOutputTypeDef
 
-DEFINITION = Path(__file__).parents[1] / "statemachines" / "generate_images_batch.asl.yaml"
 LOG = "batch.log"
 MOMENT_SECONDS = 0.2
 """The longest wait before a retry with the stand-in."""
@@ -60,8 +58,10 @@ def main(path: Path, environ: Mapping[str, str]) -> int:
         totals = json.loads(execution["output"])
         batch.folder.write_results(totals["results"])
         if batch.generate.stopped.is_set():
-            if batch.shards.is_stopped:
-                reopen(totals["results"], local.s3())
+            if (
+                StoppedError.__name__ in totals["failed"]
+            ):  # without these results, the next start continues the execution
+                local.s3().delete_object(Bucket=BUCKET, Key=totals["results"].removeprefix(f"s3://{BUCKET}/"))
             problem = batch.generate.problem
             report(f"{f'Stopped: {problem}' if problem else 'Interrupted.'} {batch.summary()}")
             return FAILURE if problem else INTERRUPTED
@@ -101,18 +101,18 @@ class LocalBatch:
         poll = {"BatchPollSeconds": self._poll_seconds or seconds}
         report(f"List: {path}. Pictures: {self.folder.path}/. The functions' log: {self._local.out / LOG}.")
         with StateMachines(self._local.account, functions, sleep=self._sleep, wait=self._pause) as machines:
-            client = machines.client
-            machine = machines.create("generate-images-batch", DEFINITION.read_text("utf-8"), SUBSTITUTIONS | poll)
-            started = client.start_execution(stateMachineArn=machine, name=name, input=json.dumps(batch))
+            definition = definition_text(GENERATE_IMAGES_BATCH)
+            machine = machines.create("generate-images-batch", definition, SUBSTITUTIONS | poll)
+            started = machines.client.start_execution(stateMachineArn=machine, name=name, input=json.dumps(batch))
             try:
-                return self._wait(client, started["executionArn"])
+                return self._wait(machines, started["executionArn"])
             except KeyboardInterrupt:
                 self.generate.stop()
                 report(
                     f"Stopping. Pictures in progress: {self.generate.in_flight}; this command waits for them. "
                     "Ctrl-C again ends it at once; then they may be billed and lost."
                 )
-                return self._wait(client, started["executionArn"])
+                return self._wait(machines, started["executionArn"])
 
     def summary(self) -> str:
         """Return the money spent, and the way to go on."""
@@ -139,21 +139,16 @@ class LocalBatch:
         """Wait before a check of a batch at the provider. A stop ends the wait."""
         self.generate.stopped.wait(seconds)
 
-    def _wait(self, client: "SFNClient", arn: str) -> "DescribeExecutionOutputTypeDef":
+    def _wait(self, machines: StateMachines, arn: str) -> "DescribeExecutionOutputTypeDef":
         """Show the progress until the execution ends, and return it."""
         progress = Progress(sys.stderr)
+        items = self.shards if self._pricing == BATCH else machines.map_run
         try:
             while True:
-                execution = client.describe_execution(executionArn=arn)
-                for event in client.get_execution_history(executionArn=arn)["events"]:
-                    if event["type"] == "MapRunStarted" and not self.generate.stopped.is_set():
-                        run = client.describe_map_run(mapRunArn=event["mapRunStartedEventDetails"]["mapRunArn"])
-                        failed = run["itemCounts"]["failed"]
-                        done = run["itemCounts"]["succeeded"] + failed
-                        if self._pricing == BATCH:  # the run's items are shards
-                            done, failed = self.shards.done, self.shards.failed
-                        waiting = self.generate.waiting() or self.shards.waiting()
-                        progress.show(done, self._items, failed, waiting)
+                execution = machines.client.describe_execution(executionArn=arn)
+                if not self.generate.stopped.is_set():
+                    waiting = self.generate.waiting() or self.shards.waiting()
+                    progress.show(items.done, self._items, items.failed, waiting)
                 if execution["status"] != "RUNNING":
                     return execution
                 time.sleep(POLL_SECONDS)

@@ -1,15 +1,16 @@
-"""The folder of a local batch: its pictures as they come, the results of its items, and its contact sheet."""
+"""The folder of a local batch: its pictures as they come, the results of its items, and a contact sheet of both."""
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import quote
 
 from local.account import BUCKET
 from local.account_folder import replace
-from local.contact_sheet import Tile, contact_sheet
 from local.terminal import report
 from local.watched import StoppedError
 
@@ -18,12 +19,30 @@ if TYPE_CHECKING:
 
 FAILURES_SHOWN = 10
 LONGEST_NAME = 80
+PAGE = """<!doctype html>
+<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>
+body {{ font: 14px/1.4 system-ui, sans-serif; margin: 1rem; color: #1f2328; background: #fff }}
+main {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(200px, 1fr)); gap: 1rem }}
+figure {{ margin: 0; overflow-wrap: anywhere }}
+img, .failed {{ width: 100%; aspect-ratio: 1; object-fit: contain; display: grid; place-content: center }}
+.failed {{ background: #fdecea; color: #8f1d14; text-align: center }}
+</style>
+<h1>{title}</h1>
+<main>
+{figures}
+</main>
+"""
 
 
 class Result(NamedTuple):
-    """The result of one item. place: in the list, from 0. caption: its id and prompt."""
+    """The result of one item. place: its shard, empty without one, and its number. caption: its id and prompt.
 
-    place: int
+    picture: the name of its file; empty if it failed with ``error``.
+    """
+
+    place: tuple[str, int]
     caption: str
     picture: str = ""
     error: str = ""
@@ -46,7 +65,7 @@ class BatchFolder:
         path = self.path / name
         if not meta["replayed"] or not path.is_file():
             self.path.mkdir(exist_ok=True)
-            replace(path, self._read(meta["key"]))
+            replace(path, self.read(meta["key"]))
         self.saved.add(name)
 
     def write_results(self, manifest: str | None) -> None:
@@ -54,13 +73,15 @@ class BatchFolder:
 
         manifest: the URL of the file with which Step Functions describes the results.
         """
-        lines = list(self._lines(manifest)) if manifest else []
-        results = sorted(self._result(number, json.loads(line)) for number, line in enumerate(lines))
+        lines: list[bytes] = []
+        if manifest:
+            files = json.loads(self.read(manifest.removeprefix(f"s3://{BUCKET}/")))["ResultFiles"].values()
+            lines = [line for of_status in files for file in of_status for line in self.read(file["Key"]).splitlines()]
+        results = sorted(self._result(json.loads(line)) for line in lines)
         file, sheet = self.path / "results.jsonl", self.path / "index.html"
         self.path.mkdir(exist_ok=True)
-        replace(file, b"".join(f"{line}\n".encode() for line in lines))
-        tiles = [Tile(result.caption, result.picture, result.error) for result in results]
-        replace(sheet, contact_sheet(self._name, tiles).encode())
+        replace(file, b"".join(line + b"\n" for line in lines))
+        replace(sheet, contact_sheet(self._name, results).encode())
         failures = [result for result in results if result.error not in ("", StoppedError.__name__)]
         for result in failures[:FAILURES_SHOWN]:
             report(f"{result.caption}: {result.error}: {result.message}")
@@ -68,18 +89,13 @@ class BatchFolder:
             report(f"{len(failures) - FAILURES_SHOWN} more failures are in {file}")
         report(f"Contact sheet: {sheet}. Every item's answer or error: {file}. Its links end with this run.")
 
-    def _read(self, key: str) -> bytes:
+    def read(self, key: str) -> bytes:
+        """Return an object of the bucket."""
         return self._s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
 
-    def _lines(self, manifest: str) -> Iterator[str]:
-        content = json.loads(self._read(manifest.removeprefix(f"s3://{BUCKET}/")))
-        for files in content["ResultFiles"].values():
-            for file in files:
-                yield from self._read(file["Key"]).decode().split("\n")[:-1]
-
-    def _result(self, number: int, line: Mapping[str, Any]) -> Result:
-        """Return the result in a line. Its name is the item's place, in moto only; in a shard, its number counts."""
-        place, event = int(line["Name"]) if line["Name"].isdecimal() else number, json.loads(line["Input"])
+    def _result(self, line: Mapping[str, Any]) -> Result:
+        shard, _, number = line["Name"].rpartition("/")
+        event, place = json.loads(line["Input"]), (shard, int(number))
         name = f"Item {self._id(event)}" if self._id(event) else "Invalid item"
         if line["Status"] == "SUCCEEDED":
             answer = json.loads(line["Output"])
@@ -107,3 +123,16 @@ def message_of(cause: str) -> str:
         found = json.loads(cause)
         return str(found.get("errorMessage", cause)) if isinstance(found, dict) else cause
     return cause
+
+
+def contact_sheet(title: str, results: Sequence[Result]) -> str:
+    """Return an HTML page with the pictures, and with the errors of the failed items."""
+    return PAGE.format(title=escape(title), figures="\n".join(map(_figure, results)))
+
+
+def _figure(result: Result) -> str:
+    caption = f'<figcaption dir="auto">{escape(result.caption)}</figcaption>'
+    if not result.picture:
+        return f'<figure><div class="failed">{escape(result.error)}</div>{caption}</figure>'
+    url = escape(quote(result.picture))
+    return f'<figure><a href="{url}"><img src="{url}" alt="" loading="lazy"></a>{caption}</figure>'

@@ -2,8 +2,8 @@
 
 import json
 import threading
-from collections.abc import Mapping
 from hashlib import sha256
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -23,7 +23,7 @@ STAND_IN_POLL_SECONDS = 1
 
 
 class Shards:
-    """Runs the steps of shards and counts their items."""
+    """Runs the steps of shards and counts their items: ``done``, and of these ``failed``."""
 
     def __init__(self, local: Workspace, folder: BatchFolder, stopped: threading.Event) -> None:
         """Keep the pictures in ``folder``. stopped: set once no more steps start."""
@@ -36,8 +36,6 @@ class Shards:
         self._waiting: dict[str, int] = {}
         self.done = 0
         self.failed = 0
-        self.is_stopped = False
-        """Whether a step was not run because of a stop."""
 
     def __call__(self, event: Any, context: LocalContext) -> Any:  # noqa: ANN401  # JSON
         """Run a step. Raises StoppedError, and the errors of the function.
@@ -45,15 +43,23 @@ class Shards:
         The batches of the stand-in end with this process, so a stop waits for them.
         """
         if self._stopped.is_set() and self._local.provider.costs_money:
-            self.is_stopped = True
             raise StoppedError("The command was stopped. A submitted batch goes on at the provider.")
         step = self._function(event, context)
         with self._lock:
             self._waiting |= dict.fromkeys(step["shards"], step["seconds"])
             if step["next"] == "done":
                 self._waiting = {name: left for name, left in self._waiting.items() if name not in step["shards"]}
-                self._keep(step["results"])
+                for file in (file for files in step["results"].values() for file in files):
+                    for line in map(json.loads, self._folder.read(file["Key"]).splitlines()):
+                        self._count(line)
         return step
+
+    def _count(self, line: Any) -> None:  # noqa: ANN401  # JSON
+        self.done += 1
+        if line["Status"] == "SUCCEEDED":
+            self._folder.keep(json.loads(line["Input"]), json.loads(line["Output"]))
+        else:
+            self.failed += 1
 
     def waiting(self) -> str:
         """Return a line about the shards whose batches are at the provider; empty if there is none."""
@@ -61,29 +67,13 @@ class Shards:
             seconds = min(self._waiting.values(), default=0)
             return f"shards at the provider: {len(self._waiting)}, next look in {seconds} s" if self._waiting else ""
 
-    def _keep(self, files: Mapping[str, list[Mapping[str, str]]]) -> None:
-        for status, of_status in files.items():
-            for file in of_status:
-                body = self._local.s3().get_object(Bucket=BUCKET, Key=file["Key"])["Body"].read()
-                for line in map(json.loads, body.splitlines()):
-                    self.done += 1
-                    self.failed += status == "FAILED"
-                    if status == "SUCCEEDED":
-                        self._folder.keep(json.loads(line["Input"]), json.loads(line["Output"]))
-
 
 def execution_name(name: str, s3: "S3Client") -> str:
-    """Return the name of a batch's first execution that has not ended: the same command continues it."""
-    prefix, number = sha256(name.encode()).hexdigest()[:16], 0
-    while True:
-        execution = f"{prefix}-{number}"
+    """Return the name of a batch's first execution that has no results: the same command continues it."""
+    prefix = sha256(name.encode()).hexdigest()[:16]
+    for number in count():
         try:
-            s3.head_object(Bucket=BUCKET, Key=f"results/{execution}/manifest.json")
+            s3.head_object(Bucket=BUCKET, Key=f"results/{prefix}-{number}/manifest.json")
         except ClientError:
-            return execution
-        number += 1
-
-
-def reopen(manifest: str, s3: "S3Client") -> None:
-    """Make an execution that was stopped one that has not ended. manifest: the URL of its results."""
-    s3.delete_object(Bucket=BUCKET, Key=manifest.removeprefix(f"s3://{BUCKET}/"))
+            return f"{prefix}-{number}"
+    raise AssertionError

@@ -14,16 +14,14 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from random import Random
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-import requests
 import yaml
 
 from local.account import BUCKET, REGION, Account
 from local.lambda_context import Function
-from local.step_functions_gaps import Gaps
+from local.step_functions_gaps import MAP_RUN, MapRun, filled, without_maps
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
@@ -80,32 +78,26 @@ class StateMachines:
         *,
         sleep: Callable[[float], None] = time.sleep,
         wait: Callable[[float], None] | None = None,
-        random: Random | None = None,
     ) -> None:
-        """functions: for the Lambda tasks, by name. sleep: waits before a retry. random: the jitter of the retries.
+        """functions: for the Lambda tasks, by name. sleep: waits before a retry.
 
         wait: waits in a Wait state; default: ``sleep``.
         """
-        self._account = account
-        self._gaps = Gaps(account, functions, sleep, random or Random(), wait or sleep)
-        self.client: SFNClient = account.session().client("stepfunctions", endpoint_url=account.endpoint)
+        session = account.session()
+        self.map_run = MapRun(session.client("s3", endpoint_url=account.endpoint))
+        self._filled = filled({**functions, MAP_RUN: self.map_run}, sleep, wait or sleep)
+        self.client: SFNClient = session.client("stepfunctions", endpoint_url=account.endpoint)
 
     def __enter__(self) -> Self:
-        self._execute_state_machines(yes=True)
-        self._gaps.fill()
+        self._filled.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._gaps.reopen()
-        self._execute_state_machines(yes=False)
+        self._filled.__exit__(kind, error, traceback)
 
     def create(self, name: str, definition: str, substitutions: Mapping[str, str]) -> str:
         """Create a state machine from the text of its definition (YAML or JSON) and return its ARN."""
-        text = json.dumps(self._gaps.rewrite(definition_of(definition, substitutions)))
+        text = json.dumps(without_maps(definition_of(definition, substitutions)))
         return self.client.create_state_machine(name=name, definition=text, roleArn=ROLE)["stateMachineArn"]
-
-    def _execute_state_machines(self, *, yes: bool) -> None:
-        config = {"stepfunctions": {"execute_state_machine": yes}}
-        requests.post(f"{self._account.endpoint}/moto-api/config", json=config, timeout=10).raise_for_status()

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 from io import StringIO
-from random import Random
 from typing import Any
 from uuid import uuid4
 
@@ -80,9 +79,7 @@ class Machines:
             "BatchShardsFunction": self._buy_shard,
         }
         self.batch_shards: Function = ConcurrentFunction(batch_shards.build, partial(start, clock=self.clock))
-        self._machines = StateMachines(
-            account, functions, sleep=self.waits.append, wait=self.clock.pass_by, random=Random(4711)
-        )
+        self._machines = StateMachines(account, functions, sleep=self.waits.append, wait=self.clock.pass_by)
 
     @contextmanager
     def running(self) -> Iterator["Machines"]:
