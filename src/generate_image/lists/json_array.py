@@ -56,23 +56,20 @@ class JsonArray:
     def _element(self) -> object:
         is_last_attempt = False
         while True:
-            broken: ValueError | None = None
-            value: object = None
-            end = self._at
             try:
                 value, end = self._json.raw_decode(self._buffer, self._at)
-            except ValueError as error:  # an integer of more than 4,300 digits is no JSONDecodeError
-                broken = error
             except RecursionError:
                 raise BrokenArrayError(f"line {self._line_of(self._at)} is nested too deep") from None
-            if is_last_attempt and isinstance(broken, json.JSONDecodeError):
-                raise self._broken(broken.msg, broken.pos)
-            if is_last_attempt and broken:
-                raise self._broken("a number is too long", self._at)
-            # "1" may be the beginning of "12" or "1e5", the rest of which is in the next chunk.
-            if is_last_attempt or (not broken and _SEPARATOR.match(self._buffer, end)):
-                self._at = end
-                return value
+            except ValueError as error:
+                if is_last_attempt and isinstance(error, json.JSONDecodeError):
+                    raise self._broken(error.msg, error.pos) from None
+                if is_last_attempt:  # an integer of more than 4,300 digits
+                    raise self._broken("a number is too long", self._at) from None
+            else:
+                # "1" may be the beginning of "12" or "1e5", the rest of which is in the next chunk.
+                if is_last_attempt or _SEPARATOR.match(self._buffer, end):
+                    self._at = end
+                    return value
             is_last_attempt = len(self._buffer) - self._at > self._largest_element or not self._fill()
 
     def _next_character(self) -> str:
