@@ -37,20 +37,10 @@ class MeasuredEnvironment(Emulator):
         return float(found[1]) / 1000
 
     @property
-    def peak_bytes(self) -> int:
-        """The highest resident memory of the runtime."""
-        return int(re.findall(r"VmHWM:\s+(\d+) kB", self._of_runtime("status"))[0]) * 1024
-
-    @property
     def cpu_seconds(self) -> float:
         """The CPU time of the runtime, user and system."""
-        fields = self._of_runtime("stat").rpartition(")")[2].split()
+        fields = self.proc("stat").rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / CLOCK_TICKS  # proc(5): utime and stime
-
-    def _of_runtime(self, name: str) -> str:
-        tasks = Path(f"/proc/{self.process_id}/task").glob("*/children")
-        [runtime] = " ".join(path.read_text("ascii") for path in tasks).split()
-        return Path(f"/proc/{runtime}/{name}").read_text("ascii")
 
 
 @contextmanager

@@ -7,14 +7,18 @@ import base64
 import json
 import os
 import platform
+import re
 import socket
 import subprocess
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
 
 import requests
+
+from local.loopback import ADDRESS
 
 ROOT = Path(__file__).parents[1]
 ARCHITECTURE = "arm64" if platform.machine() in {"aarch64", "arm64"} else "x86_64"
@@ -36,10 +40,10 @@ class Emulator:
     ) -> None:
         self._artifact = artifact
         [program] = (ROOT / ".venv-sam").glob(EMULATORS + ARCHITECTURE)
-        self._port, runtime_api_port = _free_ports()
+        self._port, runtime_api_port = free_ports(2)
         self._command: list[str | Path] = [
-            *(program, "--runtime-interface-emulator-address", f"127.0.0.1:{self._port}"),
-            *("--runtime-api-address", f"127.0.0.1:{runtime_api_port}", "--log-level", "info"),
+            *(program, "--runtime-interface-emulator-address", f"{ADDRESS}:{self._port}"),
+            *("--runtime-api-address", f"{ADDRESS}:{runtime_api_port}", "--log-level", "info"),
             *(python, "-m", "awslambdaric", handler),
         ]
         # This process's environment has a PYTHONPATH and perhaps AWS credentials: the function gets none of it.
@@ -58,15 +62,10 @@ class Emulator:
             self._process = subprocess.Popen(  # noqa: S603  # our own command
                 self._command, cwd=self._artifact, env=self._environ, stdout=log, stderr=subprocess.STDOUT
             )
-        for _ in range(START_SECONDS * 20):
-            try:
-                socket.create_connection(("127.0.0.1", self._port), timeout=1).close()
-            except ConnectionRefusedError:
-                time.sleep(0.05)
-            else:
-                return self
-        self.__exit__()
-        raise TimeoutError(self.log)
+        if not listens(self._process, self._port, START_SECONDS):
+            self.__exit__()
+            raise TimeoutError(self.log)
+        return self
 
     def __exit__(self, *_: object) -> None:
         """End the emulator and the function."""
@@ -80,7 +79,7 @@ class Emulator:
         """
         custom = {} if answer_bytes is None else {"answer_bytes": str(answer_bytes)}
         response = requests.post(
-            f"http://127.0.0.1:{self._port}/2015-03-31/functions/function/invocations",
+            f"http://{ADDRESS}:{self._port}/2015-03-31/functions/function/invocations",
             json=event,
             headers={"X-Amz-Client-Context": base64.b64encode(json.dumps({"custom": custom}).encode()).decode()},
             timeout=INVOCATION_SECONDS,
@@ -98,13 +97,32 @@ class Emulator:
         return self._log.read_text("utf-8", errors="replace")
 
     @property
-    def process_id(self) -> int:
-        """The emulator's process id. The function's process is its child."""
-        return self._process.pid
+    def peak_bytes(self) -> int:
+        """The highest resident memory of the function's process, as Lambda counts it."""
+        return int(re.findall(r"VmHWM:\s+(\d+) kB", self.proc("status"))[0]) * 1024
+
+    def proc(self, name: str) -> str:
+        """Return a file of /proc about the function's process, which is the emulator's child."""
+        tasks = Path(f"/proc/{self._process.pid}/task").glob("*/children")
+        [function] = " ".join(path.read_text("ascii") for path in tasks).split()
+        return Path(f"/proc/{function}/{name}").read_text("ascii")
 
 
-def _free_ports() -> tuple[int, int]:
-    with socket.socket() as first, socket.socket() as second:
-        first.bind(("127.0.0.1", 0))
-        second.bind(("127.0.0.1", 0))
-        return first.getsockname()[1], second.getsockname()[1]
+def free_ports(count: int) -> list[int]:
+    """Return ports that no server of this machine uses."""
+    with ExitStack() as stack:
+        probes = [stack.enter_context(socket.create_server((ADDRESS, 0))) for _ in range(count)]
+        return [probe.getsockname()[1] for probe in probes]
+
+
+def listens(process: "subprocess.Popen[bytes]", port: int, seconds: float) -> bool:
+    """Wait until a server listens on this machine. False: its process ended, or the seconds passed."""
+    end = time.monotonic() + seconds
+    while process.poll() is None and time.monotonic() < end:
+        try:
+            socket.create_connection((ADDRESS, port), timeout=1).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return True
+    return False

@@ -1,4 +1,4 @@
-"""Expands template.yaml as AWS does: loops, SAM's transform, parameters, conditions and functions.
+"""Expands template.yaml as AWS does: loops, includes, SAM's transform, parameters, conditions and functions.
 
 As a command it prints the resources with every option on, for checkov, which ignores what a condition leaves out.
 """
@@ -73,10 +73,9 @@ _NO_VALUE = object()
 
 @dataclass(frozen=True)
 class Stack:
-    """The resources and outputs of one deployment. A physical name is the logical name in lower case."""
+    """The resources of one deployment. A physical name is the logical name in lower case."""
 
     resources: dict[str, Any]
-    outputs: dict[str, Any]
 
     def properties(self, logical_id: str) -> dict[str, Any]:
         """Return the properties of one resource."""
@@ -116,14 +115,14 @@ def deploy(pseudo_parameters: Mapping[str, str] = MappingProxyType({}), /, **par
         raise KeyError(f"No such parameters: {unknown}")
     defaults = {name: str(parameter["Default"]) for name, parameter in template["Parameters"].items()}
     resolver = _Resolver(template, PSEUDO_PARAMETERS | dict(pseudo_parameters) | defaults | parameters)
-    return Stack(resolver.resolve_section("Resources"), resolver.resolve_section("Outputs"))
+    return Stack(resolver.resources())
 
 
 @cache
 def _transformed() -> dict[str, Any]:
     """Return the template after its transforms, which depend on no parameter."""
     template = copy.deepcopy(parse_template())
-    template["Resources"] = _included(_without_loops(template["Resources"]))
+    template["Resources"] = _written_out(template["Resources"])
     for resource in template["Resources"].values():
         if resource["Type"] in CODE:
             resource["Properties"][CODE[resource["Type"]]] = "s3://artifacts/generate-image.zip"  # as `sam deploy` does
@@ -134,44 +133,30 @@ def _transformed() -> dict[str, Any]:
     return transformed
 
 
-def _without_loops(value: Any) -> Any:  # noqa: ANN401  # a template's values are of any type
-    """Return a part of the template with each Fn::ForEach replaced by its copies."""
-    if isinstance(value, list):
-        return [_without_loops(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    expanded: dict[str, Any] = {}
-    for name, item in value.items():
-        if name.startswith("Fn::ForEach::"):
-            variable, choices, body = item
-            for choice in choices:
-                expanded |= _without_loops(_replaced(body, variable, choice))
-        else:
-            expanded[name] = _without_loops(item)
-    return expanded
+def _written_out(value: Any, variables: Mapping[str, str] = MappingProxyType({})) -> Any:  # noqa: ANN401  # a template's values are of any type
+    """Return a part of the template with the copies that its loops make, and the content of the files that it includes.
 
-
-def _replaced(value: Any, variable: str, choice: str) -> Any:  # noqa: ANN401  # likewise
-    if isinstance(value, str):
-        return value.replace(f"${{{variable}}}", choice)
-    if isinstance(value, list):
-        return [_replaced(item, variable, choice) for item in value]
-    if value == {"Ref": variable}:
-        return choice
-    if not isinstance(value, dict):
-        return value
-    return {_replaced(name, variable, choice): _replaced(item, variable, choice) for name, item in value.items()}
-
-
-def _included(value: Any) -> Any:  # noqa: ANN401  # likewise
-    """Return a part of the template with the content of the files that it includes."""
-    if isinstance(value, list):
-        return [_included(item) for item in value]
+    variables: of the loops around it.
+    """
     match value:
+        case str():
+            return re.sub(r"\$\{(\w+)\}", lambda found: variables.get(found[1], found[0]), value)
+        case list():
+            return [_written_out(item, variables) for item in value]
+        case {"Ref": name} if name in variables:
+            return variables[name]
         case {"Fn::Transform": {"Name": "AWS::Include", "Parameters": {"Location": location}}}:
             return yaml_parse((TEMPLATE.parent / location).read_text("utf-8"))
         case dict():
-            return {name: _included(item) for name, item in value.items()}
+            written: dict[str, Any] = {}
+            for name, item in value.items():
+                if name.startswith("Fn::ForEach::"):
+                    variable, choices, body = item
+                    for choice in choices:
+                        written |= _written_out(body, {**variables, variable: choice})
+                else:
+                    written[_written_out(name, variables)] = _written_out(item, variables)
+            return written
     return value
 
 
@@ -181,12 +166,12 @@ class _Resolver:
         self._resources = template["Resources"]
         self._parameters = parameters
 
-    def resolve_section(self, section: str) -> dict[str, Any]:
-        """Return the section's entries, without those whose condition is false."""
+    def resources(self) -> dict[str, Any]:
+        """Return the resources, without those whose condition is false."""
         return {
-            name: self.resolve(entry)
-            for name, entry in self._template[section].items()
-            if "Condition" not in entry or self._holds(entry["Condition"])
+            name: self.resolve(resource)
+            for name, resource in self._resources.items()
+            if "Condition" not in resource or self._holds(resource["Condition"])
         }
 
     def _holds(self, condition: Any) -> bool:  # noqa: ANN401  # a name or an expression

@@ -7,7 +7,6 @@ Lambda function ("Authorizer … contains an invalid payload version"). SAM also
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ from werkzeug.wrappers import Response
 
 from generate_image.functions import generate_image
 from local.container_engine import SAM, Engine, find_engine
+from local.emulator import free_ports, listens
 from local.functions import ConcurrentFunction, environment
 from local.http_api import ROOT, state_machine
 from local.loopback import ADDRESS, serving
@@ -57,7 +57,6 @@ def main(build: str, environ: Mapping[str, str]) -> int:
 class RunningSam(NamedTuple):
     """`sam local start-api`, behind a proxy at ``url``."""
 
-    local: SamLocal
     process: "subprocess.Popen[bytes]"
     url: str
 
@@ -70,7 +69,7 @@ def running_sam(
 
     port: 0 for a free one. log: of the generate function. output: of SAM.
     """
-    own_port = _free_port()
+    [own_port] = free_ports(1)
     with ExitStack() as stack:
         sam = stack.enter_context(sam_local(engine, build))
         try:
@@ -88,8 +87,9 @@ def running_sam(
             subprocess.Popen(command, cwd=ROOT, env=sam.environ, stdout=output, stderr=output)  # noqa: S603  # a program of this project's own
         )
         stack.callback(process.terminate)
-        _wait_until_it_listens(own_port, process)
-        yield RunningSam(sam, process, f"http://{ADDRESS}:{server.port}")
+        if not listens(process, own_port, START_SECONDS):
+            raise CommandError("`sam local start-api` does not listen; its output above says why.", FAILURE)
+        yield RunningSam(process, f"http://{ADDRESS}:{server.port}")
 
 
 class _Proxy:
@@ -108,14 +108,8 @@ class _Proxy:
         return response(environ, start_response)
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((ADDRESS, 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def _with_sam_routes(template: dict[str, Any]) -> dict[str, Any]:
+    """Return the template with the routes of openapi.yaml, as SAM reads them."""
     contract = yaml.safe_load((ROOT / "openapi.yaml").read_text("utf-8"))
     del contract["components"]["securitySchemes"]
     [any_method] = contract["paths"].pop("/$default").values()
@@ -126,18 +120,6 @@ def _with_sam_routes(template: dict[str, Any]) -> dict[str, Any]:
                 operation.pop("security", None)
     template["Resources"]["HttpApi"]["Properties"]["DefinitionBody"] = contract
     return template
-
-
-def _wait_until_it_listens(port: int, process: "subprocess.Popen[bytes]") -> None:
-    end = time.monotonic() + START_SECONDS
-    while process.poll() is None and time.monotonic() < end:
-        try:
-            socket.create_connection((ADDRESS, port), timeout=1).close()
-        except OSError:
-            time.sleep(0.2)
-        else:
-            return
-    raise CommandError("`sam local start-api` does not listen; its output above says why.", FAILURE)
 
 
 if __name__ == "__main__":

@@ -1,15 +1,17 @@
 """The artifact, built once, and execution environments that run it."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
 from local.account import Account
 from local.emulator import ROOT, Emulator
 from local.openai_stand_in import StandIn
-from tests.artifact.build import build, handlers, locked, make
+from tests.artifact.build import build, locked, make
 
 
 @pytest.fixture(scope="session")
@@ -26,30 +28,32 @@ def runtime_client() -> Path:
     return ROOT / ".venv-runtime-client/bin/python"
 
 
-class Environments:
-    """Makes execution environments of the template's functions in the account of the test."""
+class Start(Protocol):
+    """Starts an execution environment of a function in the account of the test.
 
-    def __init__(self, stack: ExitStack, artifact: Path, python: Path, account: Account, stand_in: StandIn) -> None:
-        self._stack = stack
-        self._artifact = artifact
-        self._python = python
-        self._settings = account.aws_environ | account.settings | {"OPENAI_BASE_URL": stand_in.base_url}
+    function: its module. seconds: its timeout. environ: more environment variables.
+    """
 
-    def new(self, log: Path, name: str = "GenerateImageFunction", *, seconds: int = 60, **environ: str) -> Emulator:
-        """Start one. seconds: its timeout. environ: more environment variables."""
-        emulator = Emulator(
-            self._artifact,
-            self._python,
-            handler=handlers()[name],
-            environ={"AWS_SAM_LOCAL": "true", **self._settings, **environ},
-            seconds=seconds,
-            log=log,
-        )
-        return self._stack.enter_context(emulator)
+    def __call__(self, function: str = "generate_image", *, seconds: int = 60, **environ: str) -> Emulator: ...
 
 
 @pytest.fixture
-def environments(artifact: Path, runtime_client: Path, account: Account, stand_in: StandIn) -> Iterator[Environments]:
+def start(artifact: Path, runtime_client: Path, account: Account, stand_in: StandIn, tmp_path: Path) -> Iterator[Start]:
+    if sys.platform != "linux":
+        pytest.skip("AWS's emulator is a program for Linux")
     account.create_secret({"apiKey": stand_in.api_key})
+    settings = account.aws_environ | account.settings | {"OPENAI_BASE_URL": stand_in.base_url, "AWS_SAM_LOCAL": "true"}
     with ExitStack() as stack:
-        yield Environments(stack, artifact, runtime_client, account, stand_in)
+
+        def start(function: str = "generate_image", *, seconds: int = 60, **environ: str) -> Emulator:
+            emulator = Emulator(
+                artifact,
+                runtime_client,
+                handler=f"generate_image.functions.{function}.handler",
+                environ=settings | environ,
+                seconds=seconds,
+                log=tmp_path / f"{len(list(tmp_path.iterdir()))}.log",
+            )
+            return stack.enter_context(emulator)
+
+        yield start

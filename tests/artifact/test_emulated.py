@@ -1,41 +1,44 @@
-"""The built artifact with AWS's runtime interface emulator and client, on the runtime's own Python version."""
+"""The built artifact with AWS's runtime interface emulator and client, on the runtime's own Python version.
+
+Two tests measure time and memory for docs/batches.md: python -m pytest tests/artifact/test_emulated.py -m slow -s
+"""
 
 import json
-import re
-import sys
-from pathlib import Path
+import time
+from typing import Any
 
 import pytest
 
-from local.account import Account
-from local.emulator import ROOT
+from local.account import BUCKET, Account
 from local.gateway import Gateway
 from local.openai_stand_in import StandIn
-from tests.artifact.conftest import Environments
+from tests.artifact.conftest import Start
 from tests.contract import CONTRACT
 from tests.events import event_for, read_event
 from tests.module import fetch
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(sys.platform != "linux", reason="AWS's emulator is a program for Linux"),
-]
+pytestmark = pytest.mark.slow
 
-PNG = b"\x89PNG\r\n\x1a\n"
+MEGABYTE = 1024 * 1024
+LINES = 100_000
+SCALE = 10
+"""The promise is for a million lines."""
+LONGEST_SECONDS = 600
+SHARD_PICTURES = 150
+SHARD_SECONDS = 100
+"""The import reserves a minute of them, so it takes several invocations."""
 
 
-def test_generate_function_buys_once_in_two_environments(
-    environments: Environments, stand_in: StandIn, tmp_path: Path
-) -> None:
+def test_generate_function_buys_once_in_two_environments(start: Start, stand_in: StandIn) -> None:
     event = read_event("with-key")
-    first, second = (environments.new(tmp_path / f"{number}.log") for number in range(2))
+    first, second = start(), start()
 
     bought, replayed = first.invoke(event), second.invoke(event)
     too_large = first.invoke(event_for("x", data={"prompt_image": "x", "large": "x" * 5_000}), answer_bytes=20_000)
 
     assert (bought["_meta_"]["replayed"], replayed["_meta_"]["replayed"]) == (False, True)
     assert bought["data"]["localPath"] == replayed["data"]["localPath"]
-    assert fetch(replayed["data"]["urlPath"]).startswith(PNG)
+    assert fetch(replayed["data"]["urlPath"]).startswith(b"\x89PNG\r\n\x1a\n")
     assert (too_large["errorType"], "20000 bytes" in too_large["errorMessage"]) == ("InvalidRequestError", True)
     assert stand_in.ledger()["requests"] == stand_in.ledger()["billed"] == 1
     for emulator in (first, second):
@@ -44,16 +47,14 @@ def test_generate_function_buys_once_in_two_environments(
         assert bought["_meta_"]["prompt"] not in emulator.log
 
 
-def test_api_function_starts_an_execution_and_reports_it(
-    environments: Environments, account: Account, tmp_path: Path
-) -> None:
+def test_api_function_starts_an_execution_and_reports_it(start: Start, account: Account) -> None:
     step_functions = account.session().client("stepfunctions", endpoint_url=account.endpoint)
     machine = step_functions.create_state_machine(
         name="machine",
         definition=json.dumps({"StartAt": "Wait", "States": {"Wait": {"Type": "Wait", "Seconds": 600, "End": True}}}),
         roleArn="arn:aws:iam::123456789012:role/machine",
     )["stateMachineArn"]
-    api = environments.new(tmp_path / "log", "ApiFunction", STATE_MACHINE_ARN=machine, API_AUTHORIZATION="none")
+    api = start("api", STATE_MACHINE_ARN=machine, API_AUTHORIZATION="none")
     gateway = Gateway(CONTRACT, lambda event, _: event)
     headers = {"Content-Type": "application/json", "Prefer": "respond-async"}
     body = json.dumps({"config": event_for("a lighthouse")["config"]}).encode()
@@ -67,18 +68,15 @@ def test_api_function_starts_an_execution_and_reports_it(
     assert (created["statusCode"], status["statusCode"]) == (202, 202)
 
 
-def test_model_watch_and_count_results_functions_work(environments: Environments, tmp_path: Path) -> None:
-    watch = environments.new(tmp_path / "watch.log", "ModelWatchFunction", IMAGE_MODELS="gpt-image-2")
-    count = environments.new(tmp_path / "count.log", "CountResultsFunction")
+def test_model_watch_and_count_results_functions_work(start: Start) -> None:
+    watch, count = start("model_watch", IMAGE_MODELS="gpt-image-2"), start("count_results")
 
     assert watch.invoke({"credential": "shared/credencial-openai"}).keys() == {"gpt-image-2"}
     assert count.invoke({"name": "batch-1"})["asked"] == 0
 
 
-def test_deadline_ends_a_purchase_before_lambda_does(
-    environments: Environments, stand_in: StandIn, tmp_path: Path
-) -> None:
-    emulator = environments.new(tmp_path / "log", seconds=32)  # 22 are kept for storing and as a margin
+def test_deadline_ends_a_purchase_before_lambda_does(start: Start, stand_in: StandIn) -> None:
+    emulator = start(seconds=32)  # 22 are kept for storing and as a margin
     stand_in.script("delay", delay=60)
 
     assert emulator.invoke(event_for("A lighthouse"))["errorType"] == "OutcomeUnknownError"
@@ -86,19 +84,58 @@ def test_deadline_ends_a_purchase_before_lambda_does(
     assert "Task timed out" not in emulator.log
 
 
-def test_function_imports_only_the_compiled_artifact(
-    environments: Environments, artifact: Path, tmp_path: Path
-) -> None:
-    emulator = environments.new(tmp_path / "log", PYTHONVERBOSE="1")
-    emulator.invoke(read_event("direct"))
+@pytest.mark.parametrize("list_format", ["json", "jsonl", "csv"])
+def test_million_lines_fit_into_ten_minutes_and_a_gigabyte(start: Start, account: Account, list_format: str) -> None:
+    s3 = account.session().client("s3", endpoint_url=account.endpoint)
+    s3.put_object(Bucket=BUCKET, Key="lists/small.jsonl", Body=content_of("jsonl", 1))
+    s3.put_object(Bucket=BUCKET, Key=f"lists/large.{list_format}", Body=content_of(list_format, LINES))
+    prepare = start("prepare_list", seconds=LONGEST_SECONDS)
+    prepare.invoke(event_of("lists/small.jsonl"))
+    before = prepare.peak_bytes / MEGABYTE
 
-    loaded = [Path(name) for name in re.findall(r"^# code object from '?([^'\n]+)'?$", emulator.log, re.MULTILINE)]
-    ours = [path for path in loaded if path.is_relative_to(artifact)]
-    others = [path for path in loaded if path not in ours]
+    began = time.monotonic()
+    prepared = prepare.invoke(event_of(f"lists/large.{list_format}"))
+    seconds = time.monotonic() - began
 
-    assert {path.suffix for path in ours} == {".pyc"}
-    packages = {path.relative_to(artifact).parts[0] for path in ours}
-    assert {"generate_image", "botocore", "requests", "aws_lambda_powertools"} <= packages
-    installed = {path.parts[path.parts.index("site-packages") + 1] for path in others if "site-packages" in path.parts}
-    assert installed <= {"awslambdaric", "simplejson", "__pycache__"}
-    assert not any(path.is_relative_to(ROOT / "src") for path in others)
+    after = prepare.peak_bytes / MEGABYTE
+    print(f"{list_format}: {seconds:.1f} s, {before:.0f} MB before, {after:.0f} MB at the peak")  # noqa: T201
+    assert prepared["items"] == LINES
+    assert seconds * SCALE < LONGEST_SECONDS
+    assert before + (after - before) * SCALE < 1024
+
+
+def test_output_of_460_megabytes_is_imported_in_512(start: Start, stand_in: StandIn) -> None:
+    stand_in.picture_bytes = 2_300_000
+    items = [event_for(f"A lighthouse {number}", idempotency_key=str(number)) for number in range(SHARD_PICTURES)]
+    function = start("batch_shards", seconds=SHARD_SECONDS)
+    event: dict[str, Any] = {"execution": "run", "items": items, "poll_seconds": 1}
+    step: dict[str, Any] = {"next": "submit", "shards": []}
+    seconds = 0.0
+    while step["next"] != "done":
+        began, name = time.monotonic(), step["next"]
+        step = function.invoke(event | {"step": name, "shards": step["shards"]})
+        assert "errorType" not in step, step
+        seconds += time.monotonic() - began if name == "import" else 0
+
+    [output] = [file for file in stand_in.batches.files.values() if file.purpose == "batch_output"]
+    peak = function.peak_bytes / MEGABYTE
+    print(f"{len(output.content) / 1e6:.0f} MB: {peak:.0f} MB at the peak, {seconds / SHARD_PICTURES:.2f} s a picture")  # noqa: T201
+    assert len(output.content) > 460_000_000
+    assert [len(files) for files in step["results"].values()] == [0, 1]
+    assert stand_in.ledger()["billed"] == SHARD_PICTURES
+    assert peak < 512
+
+
+def event_of(key: str) -> dict[str, object]:
+    batch = {"list": key, "client_id": 1, "credentials_id": "credencial-openai"}
+    return {"input": batch, "execution": "run", "max_concurrency": 5, "tolerated_failure_percentage": 100}
+
+
+def content_of(list_format: str, lines: int) -> bytes:
+    """Return a list with an id and a prompt of 200 characters in each line."""
+    prompt = "Un faro al atardecer, con gaviotas. " * 6
+    prompts = ((number, f"{prompt[:190]} {number:08}") for number in range(lines))
+    if list_format == "csv":
+        return ("id,prompt\n" + "".join(f'pedido-{number},"{prompt}"\n' for number, prompt in prompts)).encode()
+    items = [f'{{"id": "pedido-{number}", "data": {{"prompt": "{prompt}"}}}}' for number, prompt in prompts]
+    return (f"[{','.join(items)}]" if list_format == "json" else "\n".join(items)).encode()

@@ -7,36 +7,29 @@ from pathlib import Path
 
 import pytest
 
-from local.container_engine import find_engine
 from local.sam_invoke import main
-from local.terminal import CommandError
 from tests.artifact.build import build
 from tests.events import EVENTS, event_for, read_event
-from tests.sam_local.engine import needed_engine
 
-PNG = b"\x89PNG\r\n\x1a\n"
-ROOT = EVENTS.parent
+pytestmark = pytest.mark.slow
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("engine")
 def test_event_is_answered_from_a_container(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    needed_engine()
-
     status = main(str(EVENTS / "with-key.json"), str(build()), {**os.environ, "OUT": str(tmp_path)})
 
     printed = capfd.readouterr()
     assert status == 0, printed.err
     answer = json.loads(printed.out)
-    assert answer["nextModule"] == read_event("with-key")["nextModule"]
     picture = tmp_path / Path(answer["_meta_"]["key"]).name
-    assert picture.read_bytes().startswith(PNG)
+    assert answer["nextModule"] == read_event("with-key")["nextModule"]
+    assert picture.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
     assert str(picture) in printed.err
     assert answer["data"]["urlPath"].startswith("http://127.0.0.1:")
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("engine")
 def test_error_is_named_and_nothing_is_printed(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    needed_engine()
     event = tmp_path / "event.json"
     event.write_text(json.dumps(event_for("A lighthouse", client_id="../x")))
 
@@ -47,27 +40,15 @@ def test_error_is_named_and_nothing_is_printed(tmp_path: Path, capfd: pytest.Cap
     assert "InvalidRequestError: The request is not valid. client_id" in printed.err
 
 
-@pytest.mark.slow
-def test_missing_engine_is_a_sentence() -> None:
-    if not (ROOT / ".venv-sam/bin/sam").exists():
-        pytest.skip("SAM is not installed. make test-all installs it")
-    with pytest.raises(CommandError, match=r"No container engine was found"):
-        find_engine({**os.environ, "DOCKER_HOST": "unix:///nowhere/docker.sock"})
-
-
-@pytest.mark.slow
 def test_make_stops_before_the_build_without_an_engine() -> None:
     # Under `make test`, this make would be a part of that one, with its options.
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    environ |= {"DOCKER_HOST": "unix:///nowhere/docker.sock"}
     done = subprocess.run(
-        ["make", "sam-invoke"],
-        cwd=ROOT,
-        env=environ | {"DOCKER_HOST": "unix:///nowhere/docker.sock"},
-        capture_output=True,
-        text=True,
-        check=False,
+        ["make", "sam-invoke"], cwd=EVENTS.parent, env=environ, capture_output=True, text=True, check=False
     )
 
     assert (done.returncode, done.stdout) == (2, "")
+    assert "No container engine was found" in done.stderr
     assert "Traceback" not in done.stderr
     assert "Building" not in done.stderr

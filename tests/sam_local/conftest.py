@@ -8,8 +8,8 @@ from local.container_engine import Engine, find_engine
 from local.terminal import CommandError
 
 
-def needed_engine() -> Engine:
-    """Return the engine, or skip the test."""
+@pytest.fixture
+def engine() -> Engine:
     try:
         return find_engine(os.environ)
     except CommandError as error:
