@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import MISSING, fields
+from dataclasses import MISSING
 from pathlib import Path
 
 from generate_image.money import to_usd
 from generate_image.options import QUALITIES, quality_of
 from generate_image.provider.models import output_tokens, price_list
-from generate_image.settings import Settings
+from generate_image.settings import variables
 from local.expand_template import parse_template
 
 ROOT = Path(__file__).parents[1]
@@ -65,7 +65,7 @@ def setting_table() -> str:
     """Return the environment variables of the functions with their defaults and parameters."""
     parameters = {re.sub(r"(?<!^)(?=[A-Z])", "_", name).upper(): name for name in parse_template()["Parameters"]}
     lines = ["| variable | default | parameter |", "|---|---|---|"]
-    for setting in (setting for setting in fields(Settings) if "check" in setting.metadata):
+    for setting in variables():
         name, default = setting.name.upper(), setting.default
         if isinstance(default, tuple):
             default = ",".join(default)

@@ -1,33 +1,4 @@
-"""Every error that a caller can get.
-
-    GenerateImageError
-    ├── InvalidRequestError         400
-    ├── CredentialsError            400
-    ├── BudgetExceededError         402
-    ├── RequestInProgressError      409  retry
-    ├── IdempotencyKeyReusedError   422
-    ├── ContentRejectedError        422
-    ├── RateLimitedError            429  retry
-    ├── ConfigurationError          500
-    ├── InternalError               500
-    ├── ModelUnavailableError       502
-    ├── ProviderAuthError           502
-    ├── ProviderRejectedError       502
-    ├── ProviderResponseError       502
-    ├── DownloadError               502  retry
-    ├── ProviderUnavailableError    503  retry
-    ├── QuotaExhaustedError         503
-    ├── StorageError                503  retry
-    ├── StepFunctionsError          503  retry
-    ├── OutcomeUnknownError         504
-    └── HttpError                        HTTP API only
-        ├── ForbiddenError              403
-        ├── ImageNotFoundError          404
-        ├── BudgetNotFoundError         404
-        ├── RouteNotFoundError          404
-        ├── MethodNotAllowedError       405
-        ├── RequestTooLargeError        413
-        └── UnsupportedMediaTypeError   415
+"""Every error that a caller can get. README.md lists them with their HTTP status.
 
 The class name is part of the contract: Step Functions matches it in ``ErrorEquals``, the HTTP API returns it as
 ``code``, and a record stores it. A message says what is wrong and what to do. It contains no key and no prompt, so it

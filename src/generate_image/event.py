@@ -156,16 +156,10 @@ def _folded(name: str) -> str:
 
 def _resembles(one: str, other: str) -> bool:
     """Return whether two names differ by at most one letter: replaced, added, left out, or swapped with the next."""
-    if one == other:
-        return True
-    if abs(len(one) - len(other)) > 1:
-        return False
-    shorter, longer = sorted((one, other), key=len)
-    first = next((at for at, letter in enumerate(shorter) if letter != longer[at]), len(shorter))
-    if len(shorter) < len(longer):
-        return shorter[first:] == longer[first + 1 :]
-    is_swapped = one[first : first + 2] == other[first : first + 2][::-1] and one[first + 2 :] == other[first + 2 :]
-    return is_swapped or one[first + 1 :] == other[first + 1 :]
+    while one and one[0] == other[:1]:
+        one, other = one[1:], other[1:]
+    is_swapped = one[:2] == other[:2][::-1] and one[2:] == other[2:]
+    return is_swapped or one[1:] in (other, other[1:]) or one == other[1:]
 
 
 def _client_id(value: object, problems: _Problems) -> str:

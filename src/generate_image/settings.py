@@ -3,8 +3,8 @@
 import re
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import MISSING, Field, dataclass, field, fields
-from typing import Any, Literal
+from dataclasses import MISSING, Field, dataclass, fields
+from typing import Annotated, Any, Literal, get_args
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -15,6 +15,7 @@ from generate_image.options import OPTIONS, QUALITIES
 WhenOutcomeUnknown = Literal["fail", "buy-again"]
 Authorization = Literal["iam", "jwt", "none"]
 Check = Callable[[str], object]
+"""Returns the value of a setting's text. Raises ValueError, whose message says what the text must be."""
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 CONTAINER_HOST = "host.docker.internal"
@@ -95,66 +96,57 @@ def _bucket(text: str) -> str:
     return text
 
 
-def _given(text: str) -> str:
-    return text
+_MOST_OF_A_PICTURE = MicroUsd(250_000)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Each field is an environment variable, in upper case."""
+    """Each field with a check is an environment variable, in upper case."""
 
-    image_bucket: str = field(metadata={"check": _bucket})
-    image_namespace: UUID = field(metadata={"check": _guid})
+    image_bucket: Annotated[str, _bucket]
+    image_namespace: Annotated[UUID, _guid]
     """Makes the image ids of a stack unique. A client and a key alone do not reveal them."""
-    credentials_prefix: str = field(
-        default="generate-image",
-        metadata={"check": _matches(r"[\w+=.@-]+(/[\w+=.@-]+)*", "a path of names such as generate-image")},
-    )
-    image_models: tuple[str, ...] = field(
-        default=("gpt-image-2.6-flare", "gpt-image-2"),
-        metadata={"check": _list_of(r"[\w.:/-]{1,128}", "a comma-separated list of model names")},
+    credentials_prefix: Annotated[
+        str, _matches(r"[\w+=.@-]+(/[\w+=.@-]+)*", "a path of names such as generate-image")
+    ] = "generate-image"
+    image_models: Annotated[tuple[str, ...], _list_of(r"[\w.:/-]{1,128}", "a comma-separated list of model names")] = (
+        "gpt-image-2.6-flare",
+        "gpt-image-2",
     )
     """In order of preference."""
-    image_quality: str = field(default="medium", metadata={"check": _one_of(*QUALITIES)})
-    caller_options: tuple[str, ...] = field(
-        default=tuple(name for name in OPTIONS if name != "moderation"), metadata={"check": _options}
-    )
+    image_quality: Annotated[str, _one_of(*QUALITIES)] = "medium"
+    caller_options: Annotated[tuple[str, ...], _options] = tuple(name for name in OPTIONS if name != "moderation")
     """The options that callers may set in ``config.options``. Written as ``none``: no option."""
-    openai_base_url: str = field(default="https://api.openai.com/v1", metadata={"check": lambda text: text.rstrip("/")})
-    download_hosts: tuple[str, ...] = field(
-        default=(),
-        metadata={"check": _list_of(r"\.?[\w-]+(\.[\w-]+)*", "a comma-separated list of host names or .suffixes")},
-    )
+    openai_base_url: Annotated[str, lambda text: text.rstrip("/")] = "https://api.openai.com/v1"
+    download_hosts: Annotated[
+        tuple[str, ...], _list_of(r"\.?[\w-]+(\.[\w-]+)*", "a comma-separated list of host names or .suffixes")
+    ] = ()
     """Hosts besides the provider's own from which a picture may be downloaded."""
-    when_outcome_unknown: WhenOutcomeUnknown = field(default="fail", metadata={"check": _one_of("fail", "buy-again")})
-    monthly_budget_usd: MicroUsd = field(default=NOTHING, metadata={"check": parse_usd})
+    when_outcome_unknown: Annotated[WhenOutcomeUnknown, _one_of(*get_args(WhenOutcomeUnknown))] = "fail"
+    monthly_budget_usd: Annotated[MicroUsd, parse_usd] = NOTHING
     """The most that a client's pictures may cost in a calendar month (UTC). 0: no limit."""
-    max_picture_usd: MicroUsd = field(default=MicroUsd(250_000), metadata={"check": parse_usd})
+    max_picture_usd: Annotated[MicroUsd, parse_usd] = _MOST_OF_A_PICTURE
     """The most that a 1024x1024 picture of any quality costs, for models without published output tokens. 0: such
     a model is refused under a budget."""
-    picture_retention_days: int = field(default=7, metadata={"check": _integer(1, 3650, "days")})
+    picture_retention_days: Annotated[int, _integer(1, 3650, "days")] = 7
     """The bucket's lifecycle rule deletes a picture after so many days."""
-    download_url_seconds: int = field(default=3600, metadata={"check": _integer(60, 604_800, "seconds")})
+    download_url_seconds: Annotated[int, _integer(60, 604_800, "seconds")] = 3600
     """The lifetime of a link's signature."""
-    cloudfront_domain: str = field(
-        default="",
-        metadata={"check": _matches(r"[a-z0-9-]+(\.[a-z0-9-]+)+", "a host name such as d111111abcdef8.cloudfront.net")},
-    )
+    cloudfront_domain: Annotated[
+        str, _matches(r"[a-z0-9-]+(\.[a-z0-9-]+)+", "a host name such as d111111abcdef8.cloudfront.net")
+    ] = ""
     """The distribution in front of the bucket. Empty: links lead to the bucket."""
-    cloudfront_key_pair_id: str = field(default="", metadata={"check": _given})
+    cloudfront_key_pair_id: Annotated[str, str] = ""
     """CloudFront's id of the public key for signed links. Empty: links are open."""
-    cloudfront_private_key_secret: str = field(default="", metadata={"check": _given})
+    cloudfront_private_key_secret: Annotated[str, str] = ""
     """The name of the secret with the private key, as PEM text."""
-    state_machine_arn: str = field(
-        default="",
-        metadata={
-            "check": _matches(r"arn:[\w-]+:states:[\w-]+:[0-9]{12}:stateMachine:[\w-]{1,80}", "a state machine's ARN")
-        },
-    )
+    state_machine_arn: Annotated[
+        str, _matches(r"arn:[\w-]+:states:[\w-]+:[0-9]{12}:stateMachine:[\w-]{1,80}", "a state machine's ARN")
+    ] = ""
     """The state machine that the HTTP API starts."""
-    api_authorization: Authorization = field(default="iam", metadata={"check": _one_of("iam", "jwt", "none")})
+    api_authorization: Annotated[Authorization, _one_of(*get_args(Authorization))] = "iam"
     """The authorizer that must have accepted a request to the HTTP API. ``none``: a local server."""
-    jwt_client_claim: str = field(default="", metadata={"check": _given})
+    jwt_client_claim: Annotated[str, str] = ""
     """The claim of a token that must equal the client in the path."""
     allows_local_hosts: bool = False
     """Whether the provider may be on this machine. Not a variable: true outside Lambda and in `sam local`."""
@@ -170,7 +162,7 @@ class Settings:
         }
         problems = []
         given = set()
-        for setting in (setting for setting in fields(cls) if "check" in setting.metadata):
+        for setting in variables():
             name = setting.name.upper()
             text = environ.get(name, "").strip()
             if text:
@@ -178,7 +170,7 @@ class Settings:
             elif setting.default is not MISSING:
                 continue
             try:
-                values[setting.name] = _check(setting)(text)
+                values[setting.name] = setting.type.__metadata__[0](text)  # type: ignore[union-attr]
             except ValueError as error:
                 problems.append({"field": name, "problem": f"must be {error}"})
         problems += _contradictions(given, values)
@@ -188,9 +180,9 @@ class Settings:
         return cls(**values)
 
 
-def _check(setting: Field[Any]) -> Check:
-    check: Check = setting.metadata["check"]
-    return check
+def variables() -> list[Field[Any]]:
+    """Return the settings that are environment variables."""
+    return [setting for setting in fields(Settings) if hasattr(setting.type, "__metadata__")]
 
 
 _SIGNING = frozenset({"CLOUDFRONT_KEY_PAIR_ID", "CLOUDFRONT_PRIVATE_KEY_SECRET"})

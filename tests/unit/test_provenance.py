@@ -13,22 +13,15 @@ KINDS = {"png": PNG, "jpeg": JPEG, "webp": WEBP}
 
 @pytest.mark.parametrize("picture_format", KINDS)
 def test_manifest_of_the_official_library_is_detected(picture_format: str) -> None:
-    kind = KINDS[picture_format]
-    assert content_credentials(BytesIO(signed_picture(picture_format)), kind) == "present"
-    assert content_credentials(BytesIO(plain_picture(picture_format)), kind) == "absent"
+    def found(content: bytes) -> str:
+        return content_credentials(BytesIO(content), KINDS[picture_format])
 
+    signed, plain = signed_picture(picture_format), plain_picture(picture_format)
 
-@pytest.mark.parametrize("picture_format", KINDS)
-def test_name_in_other_data_is_no_manifest(picture_format: str) -> None:
-    content = plain_picture(picture_format) + b"caBX C2PA \xff\xeb jumb jumdc2pa"
-    assert content_credentials(BytesIO(content), KINDS[picture_format]) == "absent"
-
-
-@pytest.mark.parametrize("picture_format", KINDS)
-def test_cut_picture_is_read_to_its_end(picture_format: str) -> None:
-    signed = signed_picture(picture_format)
-    found = [content_credentials(BytesIO(signed[:length]), KINDS[picture_format]) for length in range(200)]
-    assert found[:20] == ["absent"] * 20
+    assert found(signed) == "present"
+    assert found(plain) == "absent"
+    assert found(plain + b"caBX C2PA \xff\xeb jumb jumdc2pa") == "absent"
+    assert {found(signed[:length]) for length in range(20)} == {"absent"}
 
 
 @pytest.mark.parametrize(
@@ -42,13 +35,13 @@ def test_cut_picture_is_read_to_its_end(picture_format: str) -> None:
 )
 def test_search_ends_after_a_number_of_parts(kind: PictureType, head: bytes, part: bytes) -> None:
     file = BytesIO(head + part * 2 * MOST_PARTS)
+
     assert content_credentials(file, kind) == "absent"
     assert file.tell() < len(head) + len(part) * MOST_PARTS + 100
 
 
-@pytest.mark.parametrize("filled", [b"", b"\xff", b"\xff\xff\xff"])
+@pytest.mark.parametrize("filled", [b"\xff", b"\xff\xff\xff"])
 def test_bytes_that_fill_a_jpeg_are_skipped(filled: bytes) -> None:
-    signed = signed_picture("jpeg")
-    position = signed.index(b"\xff\xeb")
-    content = signed[:position] + filled + signed[position:]
-    assert content_credentials(BytesIO(content), JPEG) == "present"
+    before, marker, rest = signed_picture("jpeg").partition(b"\xff\xeb")
+
+    assert content_credentials(BytesIO(before + filled + marker + rest), JPEG) == "present"
