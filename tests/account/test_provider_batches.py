@@ -1,119 +1,134 @@
-"""The Batch API's client over real HTTP, against the stand-in."""
+"""The Batch API's client over real HTTP, against the stand-in and a scripted provider."""
 
 import json
+from collections.abc import Callable
+from contextlib import closing
 from itertools import pairwise
 
 import pytest
 
 from generate_image.credentials import Credentials
 from generate_image.deadline import Deadline
-from generate_image.errors import OutcomeUnknownError, ProviderAuthError, ProviderUnavailableError
+from generate_image.errors import OutcomeUnknownError, ProviderAuthError, ProviderUnavailableError, RateLimitedError
 from generate_image.provider.batch_api import BatchApi, FileNotReadyError
 from generate_image.provider.batch_lines import request_lines
+from generate_image.provider.errors import NoSuchModelError
 from local.openai_stand_in import StandIn
 from tests.memory_s3 import Clock
+from tests.provider_server import ProviderServer, Responder, refuse, respond, write
 
 MODEL = "gpt-image-2.6-flare"
-BODY = {"model": MODEL, "n": 1, "size": "1024x1024", "quality": "low"}
+KEY = Credentials("sk-one")
 
 
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def api(stand_in: StandIn, clock: Clock) -> BatchApi:
-    stand_in.clock = clock
-    deadline = Deadline(clock)
+def api_at(base_url: str) -> BatchApi:
+    deadline = Deadline(Clock())
     deadline.start(600)
-    return BatchApi(stand_in.base_url, deadline)
-
-
-@pytest.fixture
-def key(stand_in: StandIn) -> Credentials:
-    return Credentials(api_key=stand_in.api_key)
-
-
-def uploaded(api: BatchApi, key: Credentials, count: int = 3) -> str:
-    requests = [(f"id-{number}", {**BODY, "prompt": f"boat {number}"}) for number in range(count)]
-    return api.upload(request_lines(requests), key)
-
-
-def test_batch_is_submitted_with_its_metadata(api: BatchApi, key: Credentials, stand_in: StandIn) -> None:
-    batch = api.create(uploaded(api, key), {"shard": "1"}, key, model=MODEL)
-
-    assert stand_in.batches.batches[batch.id].metadata == {"shard": "1"}
-    ended = api.retrieve(batch.id, key)
-    assert (ended.status, ended.completed, ended.error_file_id) == ("completed", 3, None)
-
-
-@pytest.mark.parametrize(
-    ("fault", "error"),
-    [
-        ("batch_lost", OutcomeUnknownError),
-        ("batch_error", OutcomeUnknownError),
-        ("file_not_found", FileNotReadyError),
-    ],
-)
-def test_submission_without_a_batch_says_whether_one_may_exist(
-    api: BatchApi, key: Credentials, stand_in: StandIn, fault: str, error: type[Exception]
-) -> None:
-    file_id = uploaded(api, key)
-    stand_in.batches.faults.append(fault)
-
-    with pytest.raises(error):
-        api.create(file_id, {}, key, model=MODEL)
-
-    assert len(api.find(file_id, 0, key)) == (error is OutcomeUnknownError)
-
-
-def test_batches_of_a_file_are_found_behind_the_first_page(api: BatchApi, key: Credentials, clock: Clock) -> None:
-    wanted, other = uploaded(api, key), uploaded(api, key)
-    first = api.create(wanted, {}, key, model=MODEL)
-    for _ in range(120):
-        api.create(other, {}, key, model=MODEL)
-    clock.pass_by(1)
-    second = api.create(wanted, {}, key, model=MODEL)
-
-    assert [batch.id for batch in api.find(wanted, 0, key)] == [first.id, second.id]
-
-
-def test_ended_batch_can_be_cancelled_without_an_error(api: BatchApi, key: Credentials) -> None:
-    batch = api.create(uploaded(api, key), {}, key, model=MODEL)
-    api.retrieve(batch.id, key)
-
-    api.cancel(batch.id, key)
+    return BatchApi(base_url, deadline)
 
 
 @pytest.mark.parametrize("takes_ranges", [True, False])
-def test_lines_continue_at_each_position(
-    api: BatchApi,
-    key: Credentials,
-    stand_in: StandIn,
-    takes_ranges: bool,  # noqa: FBT001
-) -> None:
+def test_batch_is_submitted_and_its_lines_are_read(stand_in: StandIn, takes_ranges: bool) -> None:  # noqa: FBT001
     stand_in.batches.takes_ranges = takes_ranges
-    batch = api.retrieve(api.create(uploaded(api, key), {}, key, model=MODEL).id, key)
-    file_id = batch.output_file_id or ""
+    key = Credentials(stand_in.api_key, stand_in.base_url)
+    api = api_at("https://nowhere.invalid/v1")
+    body = {"model": MODEL, "n": 1, "size": "1024x1024", "quality": "low"}
+    requests = [(f"id-{number}", {**body, "prompt": f"boat {number}"}) for number in range(3)]
 
-    lines = list(api.lines(file_id, key))
-    ids = [json.loads(line.content)["custom_id"] for line in lines]
+    batch = api.create(api.upload(request_lines(requests), key), {"shard": "1"}, key, model=MODEL)
+    ended = api.retrieve(batch.id, key)
+    lines = list(api.lines(ended.output_file_id or "", key))
+    api.cancel(batch.id, key)  # it has ended, which is no error
 
-    assert all(line.is_whole for line in lines)
-    for place, (line, following) in enumerate(pairwise(lines)):
-        [first, *_] = api.lines(file_id, key, offset=line.end)
-        assert (first.content, first.end) == (following.content, following.end)
-        assert json.loads(first.content)["custom_id"] == ids[place + 1]
-    assert list(api.lines(file_id, key, offset=lines[-1].end)) == []
-
-
-def test_wrong_key_is_named(api: BatchApi) -> None:
-    with pytest.raises(ProviderAuthError):
-        api.upload([], Credentials(api_key="sk-wrong"))
+    assert stand_in.batches.batches[batch.id].metadata == {"shard": "1"}
+    assert (ended.status, ended.completed, ended.error_file_id) == ("completed", 3, None)
+    assert sorted(json.loads(line.content)["custom_id"] for line in lines) == ["id-0", "id-1", "id-2"]
+    for line, following in pairwise(lines):
+        [first, *_] = api.lines(ended.output_file_id or "", key, offset=line.end)
+        assert first == following
+    assert list(api.lines(ended.output_file_id or "", key, offset=lines[-1].end)) == []
 
 
-def test_provider_that_is_down_is_a_reason_to_retry(api: BatchApi, stand_in: StandIn) -> None:
-    nowhere = Credentials(api_key=stand_in.api_key, base_url="http://127.0.0.1:9/v1")
-    with pytest.raises(ProviderUnavailableError):
-        api.retrieve("batch_1", nowhere)
+def refuse_file(status: int, message: str, param: str | None) -> Responder:
+    return respond(status, {"error": {"message": message, "type": "invalid_request_error", "param": param}})
+
+
+@pytest.mark.parametrize(
+    ("responder", "error"),
+    [
+        (write(b""), OutcomeUnknownError),
+        (refuse(500, "server_error"), OutcomeUnknownError),
+        (respond(502, b"<html>"), OutcomeUnknownError),
+        (respond(200, {"object": "batch"}), OutcomeUnknownError),
+        (respond(200, {"id": ""}), OutcomeUnknownError),
+        (respond(200, {"id": 7}), OutcomeUnknownError),
+        (respond(200, []), OutcomeUnknownError),
+        (respond(200, b"[" * 100_000), OutcomeUnknownError),
+        (refuse_file(400, "No such file", "input_file_id"), FileNotReadyError),
+        (refuse_file(404, "No such file", "file_id"), FileNotReadyError),
+        (refuse_file(400, "Cannot find file: file-1", None), FileNotReadyError),
+        (refuse_file(401, "No.", "file_id"), ProviderAuthError),
+        (respond(404, {"error": {"code": "model_not_found"}}), NoSuchModelError),
+        (refuse(429, "rate_limit_exceeded"), RateLimitedError),
+        (respond(401, b"<html>"), ProviderAuthError),
+    ],
+)
+def test_submission_is_sent_once_and_may_have_made_a_batch(responder: Responder, error: type[Exception]) -> None:
+    with ProviderServer(responder) as server, pytest.raises(error):
+        api_at(server.base_url).create("file-1", {}, KEY, model=MODEL)
+    assert len(server.requests) == 1
+
+
+def test_submission_without_a_connection_made_no_batch() -> None:
+    with closing(ProviderServer()) as closed, pytest.raises(ProviderUnavailableError, match="nothing was bought"):
+        api_at(closed.base_url).create("file-1", {}, KEY, model=MODEL)
+
+
+def test_batches_of_a_file_are_found_on_each_page() -> None:
+    def page(*batches: tuple[str, str, int], more: bool = True) -> Responder:
+        data = [{"id": name, "input_file_id": file, "created_at": created} for name, file, created in batches]
+        return respond(200, {"data": data, "has_more": more})
+
+    with ProviderServer(
+        page(("b", "file-1", 200_000), ("c", "other", 199_000)),
+        page(("a", "file-1", 100_000), ("old", "other", 99_999 - 86_400)),
+        page(("older", "other", 99_999 - 86_400)),
+        page(("d", "file-1", 100_000), more=False),
+        page(),
+    ) as server:
+        api = api_at(server.base_url)
+        found = [[batch.id for batch in api.find("file-1", 100_000, KEY)] for _ in range(3)]
+    assert found == [["a", "b"], ["d"], []]
+    first = "/v1/batches?limit=100"
+    assert [request.path for request in server.requests] == [
+        first,
+        f"{first}&after=c",
+        f"{first}&after=old",
+        first,
+        first,
+    ]
+
+
+CALLS: dict[str, Callable[[BatchApi], object]] = {
+    "upload": lambda api: api.upload([b"{}\n"], KEY),
+    "retrieve": lambda api: api.retrieve("batch_1", KEY),
+    "find": lambda api: api.find("file-1", 0, KEY),
+    "cancel": lambda api: api.cancel("batch_1", KEY),
+    "lines": lambda api: list(api.lines("file-1", KEY)),
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize(
+    ("responder", "error"),
+    [
+        (refuse(401, "invalid_api_key"), ProviderAuthError),
+        (refuse(429, "rate_limit_exceeded"), RateLimitedError),
+        (respond(502, b"<html>"), ProviderUnavailableError),
+        (respond(302, b"", Location="https://elsewhere.example"), ProviderUnavailableError),
+        (write(b""), ProviderUnavailableError),
+    ],
+)
+def test_call_that_buys_nothing_has_no_unknown_outcome(name: str, responder: Responder, error: type[Exception]) -> None:
+    with ProviderServer(responder) as server, pytest.raises(error):
+        CALLS[name](api_at(server.base_url))

@@ -3,134 +3,31 @@
 import gc
 import socket
 import threading
-import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
-from threading import Semaphore
 
 import pytest
 
 from generate_image.credentials import Credentials
 from generate_image.deadline import Deadline, DeadlineExceededError
 from generate_image.errors import DownloadError, OutcomeUnknownError, ProviderUnavailableError
+from generate_image.provider.batch_api import BatchApi
 from generate_image.provider.download import Downloader
 from generate_image.provider.models_api import ModelNotCheckedError, ModelsApi
 from generate_image.provider.post import post
 from tests.memory_s3 import Clock
-from tests.provider_server import ProviderServer, Request, write
+from tests.provider_server import ProviderServer, Request, picture
 
-HEADERS = b"HTTP/1.1 200 OK\r\nContent-Length: 30000000\r\n\r\n"
-STEP_SECONDS = 10.0
-MOST_PIECES = 50
-MOST_KEPT_BYTES = 1_000_000
-"""For the caches of the libraries. One piece of the large body has as many bytes."""
+KEY = Credentials("sk-one")
+MOST_PIECES = 60_000
 
 
-class SteppingClock(Clock):
-    """A clock that lets the server send one more piece each time that it is read."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.was_read = Semaphore(0)
+class HurryingClock(Clock):
+    """A second passes each time that it is read, which is before each read from a socket."""
 
     def __call__(self) -> float:
-        self.was_read.release()
+        self.pass_by(1)
         return self.now
-
-
-class Drip:
-    """Sends a response in pieces, each of which takes ten seconds of the clock."""
-
-    def __init__(self, clock: SteppingClock, first: bytes, piece: bytes) -> None:
-        self.pieces = 0
-        self._is_stopped = False
-        self._clock = clock
-        self._first = first
-        self._piece = piece
-
-    def __call__(self, connection: socket.socket, _request: Request) -> None:
-        connection.sendall(self._first)
-        while self.pieces < MOST_PIECES and self._clock.was_read.acquire(timeout=10) and not self._is_stopped:
-            self._clock.pass_by(STEP_SECONDS)
-            connection.sendall(self._piece)
-            self.pieces += 1
-
-    def stop(self) -> None:
-        """Send no more, now that the client has gone."""
-        self._is_stopped = True
-        self._clock.was_read.release()
-
-
-def _post(base_url: str, deadline: Deadline) -> object:
-    return post(f"{base_url}/images/generations", Credentials("sk-one"), b"{}", deadline.remaining)
-
-
-def _download(base_url: str, deadline: Deadline) -> object:
-    return Downloader((), deadline, reserve_seconds=0).fetch(f"{base_url}/a.png", base_url)
-
-
-def _check_model(base_url: str, deadline: Deadline) -> object:
-    return ModelsApi(base_url, deadline).shutdown_date("gpt-image-2", Credentials("sk-one"))
-
-
-Call = Callable[[str, Deadline], object]
-
-
-@pytest.mark.parametrize(
-    ("call", "expected"),
-    [(_post, OutcomeUnknownError), (_download, DownloadError), (_check_model, ModelNotCheckedError)],
-)
-@pytest.mark.parametrize(
-    ("first", "piece"),
-    [(b"HTTP/1.1 200 OK\r\nX-Slow: ", b"a"), (HEADERS, b" "), (HEADERS, b" " * 1_000_000)],
-    ids=["headers", "body", "large body"],
-)
-def test_dripping_response_ends_at_the_deadline(
-    call: Call, expected: type[Exception], first: bytes, piece: bytes
-) -> None:
-    clock = SteppingClock()
-    drip = Drip(clock, first, piece)
-    deadline = Deadline(clock)
-    deadline.start(60)
-    before = _open_resources()
-    tracemalloc.start()
-    with ProviderServer(drip) as server:
-        with pytest.raises(expected) as raised:
-            call(server.base_url, deadline)
-        drip.stop()
-    assert cause_of(raised.value, DeadlineExceededError)
-    assert drip.pieces < MOST_PIECES
-    del raised
-    gc.collect()
-    kept_bytes, _ = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert _open_resources() <= before  # fewer, if an earlier test's socket was collected
-    assert kept_bytes < MOST_KEPT_BYTES
-
-
-def test_deadline_during_the_connect_proves_nothing_was_sent() -> None:
-    left = iter([60.0, 0.0])
-    with ProviderServer(write(b"")) as server, pytest.raises(ProviderUnavailableError, match="nothing was bought"):
-        post(server.base_url, Credentials("sk-one"), b"{}", lambda: next(left))
-    assert server.requests == []
-
-
-def test_model_check_takes_ten_seconds_at_most() -> None:
-    clock = SteppingClock()
-    drip = Drip(clock, HEADERS, b" ")
-    deadline = Deadline(clock)
-    deadline.start(100)
-    with ProviderServer(drip) as server:
-        with pytest.raises(ModelNotCheckedError):
-            _check_model(server.base_url, deadline)
-        drip.stop()
-    assert deadline.remaining() > 0
-
-
-def test_model_check_after_the_deadline_sends_nothing() -> None:
-    with ProviderServer(write(b"")) as server, pytest.raises(ModelNotCheckedError, match="DeadlineExceededError"):
-        _check_model(server.base_url, Deadline(Clock()))
-    assert server.connections == 0
 
 
 def _open_resources() -> int:
@@ -139,9 +36,60 @@ def _open_resources() -> int:
     return threading.active_count() + len(list(Path("/dev/fd").iterdir()))
 
 
-def cause_of(error: BaseException, kind: type[BaseException]) -> BaseException | None:
-    """Return the exception of a class among the causes of an error, or None."""
-    current: BaseException | None = error
-    while current is not None and not isinstance(current, kind):
-        current = current.__cause__ or current.__context__
-    return current
+def _causes(error: BaseException | None) -> list[type[BaseException]]:
+    return [type(error), *_causes(error.__cause__ or error.__context__)] if error else []
+
+
+Call = Callable[[str, Deadline], object]
+CALLS = [
+    pytest.param(lambda url, end: post(url, KEY, b"{}", end.remaining), OutcomeUnknownError, 100, id="purchase"),
+    pytest.param(lambda url, end: Downloader((), end, reserve_seconds=0).fetch(url, url), DownloadError, 100, id="url"),
+    pytest.param(lambda url, end: ModelsApi(url, end).shutdown_date("m", KEY), ModelNotCheckedError, 10, id="model"),
+    pytest.param(lambda url, end: BatchApi(url, end).retrieve("b", KEY), ProviderUnavailableError, 60, id="batch"),
+    pytest.param(lambda url, end: list(BatchApi(url, end).lines("f", KEY)), ProviderUnavailableError, 100, id="file"),
+]
+"""A call, its error, and its longest time when the deadline is in 100 seconds."""
+
+
+@pytest.mark.parametrize(("call", "error", "seconds"), CALLS)
+@pytest.mark.parametrize(
+    ("first", "piece"),
+    [
+        (b"", b"HTTP/1.1 102 Processing\r\n\r\n"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 40000000\r\n\r\n", b" " * 1_000),
+    ],
+    ids=["headers", "body"],
+)
+def test_response_in_pieces_ends_at_the_deadline(
+    call: Call, error: type[Exception], seconds: float, first: bytes, piece: bytes
+) -> None:
+    def send_pieces(connection: socket.socket, _request: Request) -> None:
+        connection.sendall(first)
+        for _ in range(MOST_PIECES):
+            connection.sendall(piece)
+
+    clock = HurryingClock()
+    deadline = Deadline(clock)
+    deadline.start(100)
+    before, started = _open_resources(), clock.now
+    with ProviderServer(send_pieces) as server, pytest.raises(error) as raised:
+        call(server.base_url, deadline)
+    assert DeadlineExceededError in _causes(raised.value)
+    assert clock.now - started <= seconds + 5
+    del raised
+    assert _open_resources() <= before  # fewer, if an earlier test's socket was collected
+
+
+@pytest.mark.parametrize(("call", "error", "_seconds"), CALLS)
+def test_call_after_the_deadline_sends_nothing(call: Call, error: type[Exception], _seconds: float) -> None:
+    expected = ProviderUnavailableError if error is OutcomeUnknownError else error
+    with ProviderServer(picture()) as server, pytest.raises(expected, match="DeadlineExceededError"):
+        call(server.base_url, Deadline(Clock()))
+    assert server.connections == 0
+
+
+def test_deadline_during_the_connect_proves_nothing_was_sent() -> None:
+    left = iter([60.0, 0.0])
+    with ProviderServer(picture()) as server, pytest.raises(ProviderUnavailableError, match="nothing was bought"):
+        post(server.base_url, KEY, b"{}", lambda: next(left))
+    assert server.requests == []

@@ -25,7 +25,7 @@ from generate_image.provider.batch_response import (
     read_object,
 )
 from generate_image.provider.connection import NO_RESPONSE, ProviderResponse, request
-from generate_image.provider.errors import BAD_REQUEST, INTERNAL_SERVER_ERROR, NOT_FOUND, to_error
+from generate_image.provider.errors import BAD_REQUEST, INTERNAL_SERVER_ERROR, NOT_FOUND, to_error, to_unbilled_error
 from generate_image.provider.post import post
 from generate_image.provider.time_limit import at_most
 
@@ -49,7 +49,10 @@ class FileNotReadyError(Exception):
 
 
 class BatchApi:
-    """Calls the API. Each method raises the errors of ``to_error``, and ProviderUnavailableError without a response."""
+    """Calls the API.
+
+    Each method raises the errors of ``to_unbilled_error``, and ProviderUnavailableError if no response came.
+    """
 
     def __init__(self, base_url: str, deadline: Deadline) -> None:
         """base_url: of the provider, for credentials that name no other."""
@@ -125,7 +128,7 @@ class BatchApi:
         """Cancel a batch. A batch that has ended stays as it is."""
         response = self._response("POST", f"batches/{batch_id}/cancel", credentials, body=b"{}")
         if not response.is_success and response.status not in {BAD_REQUEST, NOT_FOUND, CONFLICT}:
-            raise to_error(response, now=self._deadline.clock())
+            raise to_unbilled_error(response, self._deadline.clock())
 
     def lines(self, file_id: str, credentials: Credentials, *, offset: int = 0) -> Iterator[Line]:
         """Yield the lines of a file from a position on. Raises as ``file_lines`` does."""
@@ -138,10 +141,8 @@ class BatchApi:
     def _json(self, method: str, path: str, credentials: Credentials, **body: Any) -> dict[str, Any]:  # noqa: ANN401
         """Return the JSON object of a response. body: as in ``_response``."""
         response = self._response(method, path, credentials, **body)
-        if response.status >= INTERNAL_SERVER_ERROR:
-            raise ProviderUnavailableError(f"The provider failed (HTTP {response.status}). Try again later.")
         if not response.is_success:
-            raise to_error(response, now=self._deadline.clock())
+            raise to_unbilled_error(response, self._deadline.clock())
         return read_object(response)
 
     def _response(

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from generate_image.credentials import Credentials
 from generate_image.errors import ProviderUnavailableError
 from generate_image.provider.connection import NO_RESPONSE, ProviderResponse, request_id_in, streamed
-from generate_image.provider.errors import to_error
+from generate_image.provider.errors import to_unbilled_error
 from generate_image.provider.time_limit import Remaining
 
 CHUNK_BYTES = 256 * 1024
@@ -27,7 +27,7 @@ def file_lines(url: str, credentials: Credentials, remaining: Remaining, *, offs
     """Yield the lines of a file from a position on. Only one line is in memory.
 
     Raises ProviderUnavailableError if the connection ends early: the caller continues behind its last line. Raises the
-    errors of ``to_error``.
+    errors of ``to_unbilled_error``.
     """
     try:
         with streamed(url, credentials, remaining, offset=offset) as response:
@@ -37,7 +37,7 @@ def file_lines(url: str, credentials: Credentials, remaining: Remaining, *, offs
                 content = response.raw.read(CHUNK_BYTES)
                 request_id = request_id_in(response.headers)
                 refused = ProviderResponse(response.status_code, response.headers, content, request_id)
-                raise to_error(refused, now=0.0)
+                raise to_unbilled_error(refused, now=0.0)
             skipped = offset if response.status_code == OK else 0
             yield from _lines(response.iter_content(CHUNK_BYTES), skipped, offset - skipped)
     except NO_RESPONSE as error:

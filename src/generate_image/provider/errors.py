@@ -47,12 +47,11 @@ class NoSuchModelError(Exception):
     """The provider does not know the model of the request. The next one in the list may be tried."""
 
 
-def to_error(response: ProviderResponse, *, model: str = "", now: float) -> GenerateImageError | NoSuchModelError:
+def to_error(response: ProviderResponse, *, model: str, now: float) -> GenerateImageError | NoSuchModelError:
     """Return the error for a response that is no success.
 
-    model: of the request. Without one, the error is never NoSuchModelError. now: seconds since the epoch, for a
-    Retry-After that is a date. Only a 4xx, or an error object with 500 or 503, proves that nothing was billed. A
-    gateway's response proves nothing.
+    model: of the request. now: seconds since the epoch, for a Retry-After that is a date. Only a 4xx, or an error
+    object with 500 or 503, proves that nothing was billed. A gateway's response proves nothing.
     """
     status, error = response.status, _error_object(response.content)
     details: dict[str, Any] = {"provider_request_id": response.request_id}
@@ -69,6 +68,14 @@ def to_error(response: ProviderResponse, *, model: str = "", now: float) -> Gene
             **details,
         )
     return _refusal(response, error, model, now)
+
+
+def to_unbilled_error(response: ProviderResponse, now: float) -> GenerateImageError:
+    """Return the error for a response, no success, to a call that buys nothing and names no model."""
+    error = to_error(response, model="", now=now)
+    if isinstance(error, OutcomeUnknownError | NoSuchModelError):
+        return ProviderUnavailableError(f"The provider failed (HTTP {response.status}). Try again later.")
+    return error
 
 
 def _refusal(
@@ -90,7 +97,7 @@ def _refusal(
             categories=categories,
             **details,
         )
-    if model and status in {BAD_REQUEST, NOT_FOUND} and _is_no_such_model(error, reasons, model):
+    if status in {BAD_REQUEST, NOT_FOUND} and _is_no_such_model(error, reasons, model):
         return NoSuchModelError()
     return _refusal_by_status(response, error, details, now)
 

@@ -1,4 +1,4 @@
-"""The proof whether a request was sent, and the time limit of a read."""
+"""The proof whether a request was sent, its id, and the time limit of a read."""
 
 import io
 from typing import TYPE_CHECKING, cast
@@ -29,14 +29,9 @@ def test_sent_body_cannot_be_cancelled() -> None:
     assert body.read() == b"ontent"
 
 
-@pytest.mark.parametrize("value", ["req_0123abc", "a.b-c", "a" * 128])
-def test_request_id_is_kept(value: str) -> None:
-    assert request_id_in({"x-request-id": value}) == value
-
-
-@pytest.mark.parametrize("value", ["", "a" * 129, "req 1", "req_1\r\nx: y", "ä", '"}', "req_1\n"])
-def test_request_id_with_other_characters_is_dropped(value: str) -> None:
-    assert request_id_in({"x-request-id": value}) is None
+def test_request_id_with_other_characters_is_dropped() -> None:
+    kept, dropped = ["req_0123abc", "a.b-c", "a" * 128], ["", "a" * 129, "req 1", "a\r\nx: y", "ä", '"}', "req_1\n"]
+    assert [value for value in kept + dropped if request_id_in({"x-request-id": value}) == value] == kept
 
 
 class FakeSocket:
@@ -44,13 +39,8 @@ class FakeSocket:
 
     def __init__(self, read_seconds: float | None) -> None:
         self.timeouts: list[float | None] = []
-        self._read_seconds = read_seconds
-
-    def gettimeout(self) -> float | None:
-        return self._read_seconds
-
-    def settimeout(self, seconds: float) -> None:
-        self.timeouts.append(seconds)
+        self.gettimeout = lambda: read_seconds
+        self.settimeout = self.timeouts.append
 
 
 @pytest.mark.parametrize(("read_seconds", "expected"), [(20, [20, 7]), (None, [60, 7])])

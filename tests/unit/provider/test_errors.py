@@ -1,12 +1,14 @@
 """Every row of the provider's error table, and the shapes of other hosts."""
 
 import json
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import pytest
 
 from generate_image.errors import ContentRejectedError, GenerateImageError
 from generate_image.provider.connection import ProviderResponse
-from generate_image.provider.errors import NoSuchModelError, to_error
+from generate_image.provider.errors import to_error, to_unbilled_error
 
 NOW = 1_800_000_000.0
 USER_ERROR = "image_generation_user_error"
@@ -14,13 +16,28 @@ INVALID = "invalid_request_error"
 MODEL = "dall-e-3"
 
 
-def refuse(status: int, body: object, headers: dict[str, str] | None = None) -> GenerateImageError | NoSuchModelError:
-    content = body.encode() if isinstance(body, str) else json.dumps(body).encode()
-    return to_error(ProviderResponse(status, headers or {}, content, "req_1"), model=MODEL, now=NOW)
+def response_of(status: int, body: object, headers: Mapping[str, str] = MappingProxyType({})) -> ProviderResponse:
+    content = body if isinstance(body, str) else json.dumps(body)
+    return ProviderResponse(status, headers, content.encode(), "req_1")
+
+
+def refuse(status: int, body: object, headers: Mapping[str, str] = MappingProxyType({})) -> Exception:
+    return to_error(response_of(status, body, headers), model=MODEL, now=NOW)
 
 
 def error(code: object, kind: str | None = None, message: str = "It failed.", **more: object) -> dict[str, object]:
     return {"error": {"message": message, "param": None, "code": code} | ({"type": kind} if kind else {}) | more}
+
+
+ODD_DETAILS: tuple[object, ...] = (None, [], "text", {}, {"categories": "violence"}, {"categories": None})
+MONEY = (
+    "insufficient_quota",
+    "credit_balance_exhausted",
+    "organization_spend_limit_exceeded",
+    "project_spend_limit_exceeded",
+    "organization_usage_limit_exceeded",
+    "billing_not_active",
+)
 
 
 @pytest.mark.parametrize(
@@ -33,51 +50,52 @@ def error(code: object, kind: str | None = None, message: str = "It failed.", **
         (400, error(None, USER_ERROR, moderation_details={"moderation_stage": "input"}), "ContentRejectedError"),
         (400, error("invalid_value", USER_ERROR, "Invalid size '4096x4096'."), "ProviderRejectedError"),
         (400, error("unknown_parameter", INVALID, param="response_format"), "ProviderRejectedError"),
-        (400, error("billing_hard_limit_reached", INVALID), "QuotaExhaustedError"),
         (401, error("invalid_api_key", INVALID), "ProviderAuthError"),
         (403, error(None, INVALID, "Your organization must be verified to use the model `x`."), "ProviderAuthError"),
         (404, error("model_not_found", INVALID), "NoSuchModelError"),
         (400, error("invalid_value", USER_ERROR, "The model 'dall-e-3' does not exist."), "NoSuchModelError"),
-        (400, error(None, None, "The model 'dall-e-3' does not exist."), "NoSuchModelError"),
         (404, error(None, None, "The model `dall-e-3` does not exist or you do not have access to it."),
          "NoSuchModelError"),
+        (400, error(None, None, "Error: the model 'dall-e-3' does not exist.", param="model"), "NoSuchModelError"),
         (404, error("DeploymentNotFound", None, "The API deployment does not exist."), "NoSuchModelError"),
+        (403, error("model_not_found", INVALID), "ProviderAuthError"),
         (404, error(404, None, "Not found", status="NOT_FOUND"), "ProviderRejectedError"),
         (429, error("rate_limit_exceeded", "requests"), "RateLimitedError"),
         (429, error("slow_down", "rate_limit_error"), "RateLimitedError"),
-        (429, error("insufficient_quota", "insufficient_quota"), "QuotaExhaustedError"),
+        *((429, error(code), "QuotaExhaustedError") for code in MONEY),
         (429, error(None, "insufficient_quota"), "QuotaExhaustedError"),
-        (429, error("credit_balance_exhausted", "insufficient_quota"), "QuotaExhaustedError"),
-        (429, error("organization_spend_limit_exceeded"), "QuotaExhaustedError"),
-        (429, error("project_spend_limit_exceeded"), "QuotaExhaustedError"),
-        (429, error("organization_usage_limit_exceeded"), "QuotaExhaustedError"),
+        (400, error("billing_hard_limit_reached", INVALID), "QuotaExhaustedError"),
         (402, error(None), "QuotaExhaustedError"),
         (500, error("server_error", "server_error"), "ProviderUnavailableError"),
-        (503, error("server_is_overloaded", "service_unavailable_error"), "ProviderUnavailableError"),
         (503, error("slow_down", "service_unavailable_error"), "ProviderUnavailableError"),
         # responses that prove nothing
         (500, "<html>Internal Server Error</html>", "OutcomeUnknownError"),
         (503, "", "OutcomeUnknownError"),
         (503, {"error": "overloaded"}, "OutcomeUnknownError"),
         (503, {"error": {}}, "OutcomeUnknownError"),
+        (501, error("server_error"), "OutcomeUnknownError"),
         (502, error("server_error", "server_error"), "OutcomeUnknownError"),
         (504, error("server_error"), "OutcomeUnknownError"),
-        (520, "", "OutcomeUnknownError"),
         (524, "<html></html>", "OutcomeUnknownError"),
         (408, error("Timeout"), "OutcomeUnknownError"),
-        (307, "", "OutcomeUnknownError"),
+        (399, "", "OutcomeUnknownError"),
         # odd shapes
-        (400, error(None, INVALID), "ProviderRejectedError"),
         (400, {"error": {"message": "no type"}}, "ProviderRejectedError"),
         (400, {"error": "a bare string"}, "ProviderRejectedError"),
         (422, {"detail": [{"loc": ["body"], "msg": "extra"}]}, "ProviderRejectedError"),
-        (400, {"detail": "a text"}, "ProviderRejectedError"),
         (400, "not JSON", "ProviderRejectedError"),
         (400, "[" * 100_000, "ProviderRejectedError"),
-        (400, {"error": None}, "ProviderRejectedError"),
+        (400, "[]", "ProviderRejectedError"),
         (400, {"error": {"code": ["list"], "type": {"a": 1}, "message": 7}}, "ProviderRejectedError"),
         (429, "<html>Too many</html>", "RateLimitedError"),
         (401, {"detail": "no"}, "ProviderAuthError"),
+        # a quoted prompt does not remove a model
+        (400, error(None, None, "Invalid prompt: 'a model of a city that does not exist'"), "ProviderRejectedError"),
+        (400, error(None, None, "Invalid prompt: 'the model 'dall-e-3' does not exist'"), "ProviderRejectedError"),
+        (400, error(None, None, "The model 'dall-e-3' does not exist.", param="prompt"), "ProviderRejectedError"),
+        (400, error(None, None, "The model 'another' does not exist.", param="model"), "ProviderRejectedError"),
+        (400, error(None, None, "The model 'dall-e-3-hd' does not exist.", param="model"), "ProviderRejectedError"),
+        (400, error(None, None, "The model 'dall-eX3' does not exist."), "ProviderRejectedError"),
     ],
 )  # fmt: skip
 def test_response_maps_to_its_error(status: int, body: object, expected: str) -> None:
@@ -85,38 +103,32 @@ def test_response_maps_to_its_error(status: int, body: object, expected: str) ->
 
 
 @pytest.mark.parametrize(
-    ("message", "param"),
+    ("status", "body", "expected"),
     [
-        ("Invalid prompt: 'a model of a city that does not exist'", None),
-        ("Invalid prompt: 'the model 'dall-e-3' does not exist'", None),
-        ("The model 'dall-e-3' does not exist.", "prompt"),
-        ("The model 'another' does not exist.", "model"),
-        ("The model 'dall-e-3-hd' does not exist.", "model"),
-        ("The model 'dall-eX3' does not exist.", None),
+        (502, "<html>", "ProviderUnavailableError"),
+        (302, "", "ProviderUnavailableError"),
+        (404, error("model_not_found"), "ProviderUnavailableError"),
+        (404, error(None), "ProviderRejectedError"),
+        (429, error(None), "RateLimitedError"),
     ],
 )
-def test_quoted_prompt_does_not_remove_a_model(message: str, param: str | None) -> None:
-    assert isinstance(refuse(400, error("invalid_value", USER_ERROR, message, param=param)), GenerateImageError)
+def test_call_that_buys_nothing_has_no_unknown_outcome(status: int, body: object, expected: str) -> None:
+    assert type(to_unbilled_error(response_of(status, body), NOW)).__name__ == expected
 
 
-def test_param_model_allows_words_before_the_sentence() -> None:
-    body = error(None, None, "Error: the model 'dall-e-3' does not exist.", param="model")
-    assert isinstance(refuse(400, body), NoSuchModelError)
-
-
-def test_moderation_categories_are_returned() -> None:
-    details = {"moderation_stage": "input", "categories": ["violence", "self-harm", 7, "<script>"]}
+@pytest.mark.parametrize(
+    ("details", "categories"),
+    [
+        ({"categories": ["violence", "self-harm", 7, "<script>"]}, ["violence", "self-harm"]),
+        *((odd, []) for odd in ODD_DETAILS),
+    ],
+)
+def test_moderation_categories_are_returned(details: object, categories: list[str]) -> None:
     rejected = refuse(400, error("moderation_blocked", moderation_details=details))
     assert isinstance(rejected, ContentRejectedError)
-    assert rejected.categories == ["violence", "self-harm"]
-    assert "violence, self-harm" in str(rejected)
-
-
-@pytest.mark.parametrize("details", [None, [], "text", {}, {"categories": "violence"}, {"categories": None}])
-def test_odd_moderation_details_are_ignored(details: object) -> None:
-    rejected = refuse(400, error("moderation_blocked", moderation_details=details))
-    assert isinstance(rejected, ContentRejectedError)
-    assert rejected.categories == []
+    assert rejected.categories == categories
+    because = f" ({', '.join(categories)})" if categories else ""
+    assert f"rejected the request{because}. Change the prompt. [provider request req_1]" in str(rejected)
 
 
 @pytest.mark.parametrize(

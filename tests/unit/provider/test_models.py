@@ -4,9 +4,8 @@ from uuid import UUID
 
 import pytest
 
-from generate_image.options import quality_of
 from generate_image.picture import Usage
-from generate_image.provider.models import cost_usd, longest_prompt, price_list
+from generate_image.provider.models import cost_usd, longest_prompt, price_list, request_parameters
 from generate_image.settings import Settings
 
 USAGE = Usage(23, 439, 462)
@@ -32,20 +31,16 @@ def test_default_models_have_a_price() -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "expected"),
+    ("model", "parameters"),
     [
-        ("gpt-image-2.6-flare", "max"),
-        ("gpt-image-2.5-sunburst", "max"),
-        ("gpt-image-2", "high"),
-        ("gpt-image-2-2026-04-21", "high"),
-        ("gpt-image-1.5", "high"),
-        ("gpt-image-1-mini", "high"),
-        ("chatgpt-image-latest", "high"),
+        ("gpt-image-2.6-flare", {"quality": "max", "output_format": "png"}),
+        ("gpt-image-2", {"quality": "high", "output_format": "png"}),
+        ("dall-e-3", {"quality": "standard", "response_format": "url"}),
     ],
 )
-def test_older_models_get_high_for_max(model: str, expected: str) -> None:
-    assert quality_of(model, "max") == expected
-    assert quality_of(model, "low") == "low"
+def test_request_has_the_parameters_of_the_model(model: str, parameters: dict[str, str]) -> None:
+    common = {"model": model, "prompt": "a lighthouse", "n": 1, "size": "1024x1024"}
+    assert request_parameters(model, "a lighthouse", "max") == common | parameters
 
 
 def test_longest_prompt_depends_on_the_dialect() -> None:

@@ -1,0 +1,196 @@
+"""Purchases over real connections: the request, its connection, its response, its retries and its models."""
+
+import json
+import re
+import socket
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from generate_image.credentials import Credentials
+from generate_image.errors import (
+    ModelUnavailableError,
+    OutcomeUnknownError,
+    ProviderResponseError,
+    ProviderUnavailableError,
+    RateLimitedError,
+)
+from generate_image.picture import BoughtPicture, Usage
+from generate_image.provider.connection import LARGEST_RESPONSE_BYTES
+from generate_image.provider.images_api import ATTEMPTS, MISSING_SECONDS, Purchase
+from tests.account.buyer import FIRST, SECOND, Buyer
+from tests.provider_server import PICTURE, ProviderServer, Request, Responder, picture, refuse, respond, write
+
+RESERVE_SECONDS = 20
+LIMITED = refuse(429, "rate_limit_exceeded")
+OVERLOADED = refuse(503, "server_is_overloaded")
+
+
+def after(seconds: str) -> Responder:
+    return refuse(429, "rate_limit_exceeded", Retry_After=seconds)
+
+
+def without(missing: str) -> Responder:
+    """Return a provider that does not have a model."""
+
+    def responder(connection: socket.socket, request: Request) -> None:
+        (refuse(404, "model_not_found") if request.model == missing else picture())(connection, request)
+
+    return responder
+
+
+def models_in(server: ProviderServer) -> list[str]:
+    return [request.model for request in server.requests]
+
+
+def test_request_and_purchase_have_all_facts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The credentials choose the host, and a ``.netrc`` file does not replace the key."""
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login somebody password else\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    with ProviderServer(picture()) as server:
+        buyer = Buyer("https://nowhere.invalid/v1")
+        bought = buyer.buy(Credentials("sk-one", server.base_url, organization="org-1", project="proj_1"))
+
+    assert bought == Purchase(BoughtPicture(FIRST, "req_1", Usage(9, 439, 448), 0.0132, None), 0, PICTURE)
+    [request] = server.requests
+    assert (request.method, request.path) == ("POST", "/v1/images/generations")
+    assert json.loads(request.body) == {
+        "model": FIRST,
+        "prompt": "a lighthouse",
+        "n": 1,
+        "size": "1024x1024",
+        "quality": "medium",
+        "output_format": "png",
+    }
+    expected = {"authorization": "Bearer sk-one", "openai-organization": "org-1", "openai-project": "proj_1"}
+    expected |= {"content-type": "application/json", "connection": "close", "user-agent": "generate-image/2.0"}
+    assert request.headers.items() >= expected.items()
+
+
+def test_dall_e_model_returns_a_url() -> None:
+    url = "https://pictures.example/1.png"
+    with ProviderServer(respond(200, {"data": [{"url": url}]})) as server:
+        bought = Buyer(server.base_url, "dall-e-3").buy()
+    assert bought == Purchase(BoughtPicture("dall-e-3", None, None, 0.04, url), 0, None)
+
+
+def test_each_purchase_has_its_own_connection() -> None:
+    with ProviderServer(picture()) as server:
+        buyer = Buyer(server.base_url)
+        buyer.buy()
+        buyer.buy()
+    assert server.connections == len(server.requests) == 2
+
+
+def test_redirect_is_not_followed() -> None:
+    with ProviderServer(picture()) as other:
+        redirect = respond(307, b"", Location=f"{other.base_url}/images/generations")
+        with ProviderServer(redirect) as server, pytest.raises(OutcomeUnknownError, match="HTTP 307"):
+            Buyer(server.base_url).buy()
+    assert other.connections == 0
+
+
+def test_interim_responses_are_skipped() -> None:
+    def interim(connection: socket.socket, request: Request) -> None:
+        connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n")
+        connection.sendall(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\nContent-Length: 3\r\n\r\n")
+        picture()(connection, request)
+
+    with ProviderServer(interim) as server:
+        assert Buyer(server.base_url).buy().content == PICTURE
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [(b" " * (LARGEST_RESPONSE_BYTES + 1), "no picture is that large"), ({"data": []}, "contains no picture")],
+    ids=["larger than any picture", "without a picture"],
+)
+def test_unusable_success_may_be_billed(body: object, why: str) -> None:
+    server = ProviderServer(respond(200, body, x_request_id="req_7"))
+    with server, pytest.raises(ProviderResponseError, match=f"{why}.* It may be billed") as raised:
+        Buyer(server.base_url).buy()
+    assert raised.value.provider_request_id == "req_7"
+    assert len(server.requests) == 1
+
+
+def test_failed_connection_buys_nothing_and_names_the_host() -> None:
+    with ProviderServer(picture()) as plain, closing(ProviderServer()) as closed:
+        for url in (closed.base_url, plain.base_url.replace("http", "https"), "https://a..b/v1"):
+            buyer = Buyer(url)
+            host = re.escape(urlsplit(url).netloc)
+            with pytest.raises(ProviderUnavailableError, match=f"No connection to {host} .* nothing was bought"):
+                buyer.buy()
+            assert len(buyer.waits) == ATTEMPTS - 1
+    assert plain.requests == []
+
+
+def test_provider_that_comes_up_between_attempts_is_used() -> None:
+    with ExitStack() as running:
+        server = ProviderServer(picture())
+        buyer = Buyer(server.base_url)
+        buyer.while_asleep = lambda: running.enter_context(server)
+        assert buyer.buy().content == PICTURE
+    assert len(buyer.waits) == len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("responders", "seconds", "waits", "error"),
+    [
+        pytest.param([LIMITED, OVERLOADED, picture()], 60, [0.25, 0.5], None, id="not billed"),
+        pytest.param([OVERLOADED], 60, [0.25, 0.5], ProviderUnavailableError, id="three attempts"),
+        pytest.param([after("3"), picture()], 60, [3.25], None, id="Retry-After"),
+        pytest.param([after("19.75"), picture()], 60, [20.0], None, id="longest wait"),
+        pytest.param([after("19.76")], 1_000_000, [], RateLimitedError, id="a wait for the caller"),
+        pytest.param([after("10"), picture()], 16.25, [10.25], None, id="six seconds left after the wait"),
+        pytest.param([after("10")], 16.24, [], RateLimitedError, id="fewer left after the wait"),
+        pytest.param([write(b"")], 60, [], OutcomeUnknownError, id="closed"),
+        pytest.param(
+            [write(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{")], 60, [], OutcomeUnknownError, id="truncated"
+        ),
+        pytest.param([respond(502, b"")], 60, [], OutcomeUnknownError, id="502"),
+        pytest.param([OVERLOADED, respond(504, b"")], 60, [0.25], OutcomeUnknownError, id="504"),
+    ],
+)
+def test_only_an_unbilled_failure_is_retried(
+    responders: Sequence[Responder], seconds: float, waits: Sequence[float], error: type[Exception] | None
+) -> None:
+    with ProviderServer(*responders) as server, ExitStack() as expected:
+        buyer = Buyer(server.base_url, seconds=RESERVE_SECONDS + seconds)
+        if error:
+            expected.enter_context(pytest.raises(error))
+        assert buyer.buy().content == PICTURE
+    assert buyer.waits == waits
+    assert len(server.requests) == len(waits) + 1
+
+
+def test_too_little_time_buys_nothing() -> None:
+    with ProviderServer(picture()) as server, pytest.raises(ProviderUnavailableError, match="too little time"):
+        Buyer(server.base_url, seconds=RESERVE_SECONDS + 5.99).buy()
+    assert server.connections == 0
+
+
+def test_missing_model_of_a_key_is_skipped_for_an_hour() -> None:
+    with ProviderServer(without(FIRST)) as server:
+        buyer = Buyer(server.base_url, FIRST, SECOND, seconds=2 * MISSING_SECONDS)
+        for seconds in (0, MISSING_SECONDS - 1, 1):
+            buyer.clock.pass_by(seconds)
+            assert buyer.buy().picture.model == SECOND
+        buyer.buy(Credentials("sk-two"))
+    assert models_in(server) == [FIRST, SECOND, SECOND, FIRST, SECOND, FIRST, SECOND]
+
+
+def test_no_model_left_is_an_error_and_forgotten() -> None:
+    with ProviderServer(without(SECOND)) as server:
+        buyer = Buyer(server.base_url, SECOND, "dall-e-3")
+        for _ in range(2):
+            with pytest.raises(
+                ModelUnavailableError, match=f"the models {SECOND}; dall-e-3 takes no prompt of 4001 .* IMAGE_MODELS"
+            ):
+                buyer.buy(prompt="p" * 4_001)
+        assert models_in(server) == [SECOND, SECOND]
+        assert buyer.buy(prompt="p" * 4_000).picture.model == "dall-e-3"
