@@ -26,7 +26,8 @@ from local.state_machines import (
 )
 
 EXECUTION_SECONDS = 200
-OWN_SUBSTITUTIONS = SUBSTITUTIONS | {"BatchPollSeconds": "3600"}
+SHARD_SIZE = 10
+OWN_SUBSTITUTIONS = SUBSTITUTIONS | {"BatchPollSeconds": "3600", "BatchShardSize": str(SHARD_SIZE)}
 """A check each hour: fewer steps for a batch that takes a day."""
 
 
@@ -57,8 +58,9 @@ class MovedClock:
 class Machines:
     """Runs executions of both machines.
 
-    generate: the function behind the purchase; a test may replace it. waits: seconds of every retry, none of which is
-    waited. log: of all functions. clock: of the stand-in's batches and of the function that buys them; a Wait moves it.
+    generate, batch_shards: the functions behind the purchases; a test may replace them. waits: seconds of every retry,
+    none of which is waited. log: of all functions. clock: of the stand-in's batches and of the function that buys them;
+    a Wait moves it.
     """
 
     def __init__(self, account: Account, stand_in: StandIn) -> None:
@@ -73,10 +75,10 @@ class Machines:
         build = partial(generate_image.build, storing_seconds=1, shortest_purchase_seconds=0.1)
         self.generate: Function = ConcurrentFunction(build, start)
         functions: dict[str, Function] = {
-            "GenerateImageFunction": self._generate,
+            "GenerateImageFunction": lambda event, context: self.generate(event, context),  # noqa: PLW0108  # replaceable
             "PrepareListFunction": ConcurrentFunction(prepare_list.build, start),
             "CountResultsFunction": ConcurrentFunction(count_results.build, start),
-            "BatchShardsFunction": self._buy_shard,
+            "BatchShardsFunction": lambda event, context: self.batch_shards(event, context),  # noqa: PLW0108
         }
         self.batch_shards: Function = ConcurrentFunction(batch_shards.build, partial(start, clock=self.clock))
         self._machines = StateMachines(account, functions, sleep=self.waits.append, wait=self.clock.pass_by)
@@ -127,20 +129,10 @@ class Machines:
         """Return an object."""
         return self.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read().decode()
 
-    def list_keys(self) -> list[str]:
-        """Return the keys of all objects."""
-        return [item["Key"] for item in self.s3.list_objects_v2(Bucket=BUCKET).get("Contents", [])]
-
     def billed(self, prompt: str) -> int:
         """Return how often the provider billed a prompt."""
         digest = sha256(prompt.encode()).hexdigest()[:16]
         return int(self.stand_in.ledger()["by_prompt"].get(digest, {"billed": 0})["billed"])
-
-    def _generate(self, event: object, context: LocalContext) -> Any:  # noqa: ANN401  # JSON
-        return self.generate(event, context)
-
-    def _buy_shard(self, event: object, context: LocalContext) -> Any:  # noqa: ANN401  # JSON
-        return self.batch_shards(event, context)
 
     def _run(self, arn: str, event: object, name: str) -> Execution:
         client = self._machines.client
