@@ -1,7 +1,8 @@
-"""GET: the status of a picture, by the state of its record and of its last execution."""
+"""GET: the status of a picture, by its record and its last execution; and the budget of a client."""
 
 import pytest
 
+from generate_image.aws.ledger import Ledger, Reservation
 from generate_image.errors import (
     ContentRejectedError,
     CredentialsError,
@@ -9,12 +10,14 @@ from generate_image.errors import (
     GenerateImageError,
     OutcomeUnknownError,
 )
+from generate_image.money import MicroUsd
 from generate_image.record import Status
-from tests.unit.http.world import PICTURE, World
+from tests.proof.faults import Kind
+from tests.unit.http.world import BOUGHT, IMAGES, Response, World, event
 
 NO_SECRET = CredentialsError("There is no such secret.")
+REJECTED = ContentRejectedError("No.")
 UNKNOWN = OutcomeUnknownError("It may be billed.")
-BY_URL = PICTURE._replace(source_url="https://provider.example/x.png")
 
 
 @pytest.fixture
@@ -22,129 +25,95 @@ def world() -> World:
     return World()
 
 
-def start(world: World, attempt: int = 1) -> None:
-    world.step_functions.start_execution(
-        stateMachineArn=world.settings.state_machine_arn,
-        name=world.execution_name(attempt),
-        input='{"client_id": "1"}',
-    )
-
-
 @pytest.mark.parametrize(
-    ("status", "lease_left", "running", "progress"),
+    ("status", "lease_left", "running", "progress", "retry_after"),
     [
-        (None, 0, True, "queued"),
-        (Status.RELEASED, -100, True, "queued"),
-        (Status.STARTED, 100, False, "started"),
-        (Status.STARTED, -100, True, "started"),
-        (Status.GENERATED, 100, False, "generated"),
-        (Status.GENERATED, -100, True, "generated"),
+        (None, 0, True, "queued", "5"),
+        (Status.RELEASED, -100, True, "queued", "5"),
+        (Status.STARTED, 100, False, "started", "3"),
+        (Status.STARTED, -100, True, "started", "3"),
+        (Status.GENERATED, 100, False, "generated", "3"),
+        (Status.GENERATED, -100, True, "generated", "3"),
     ],
 )
 def test_purchase_in_progress_is_pending(
-    world: World, status: Status | None, lease_left: float, progress: str, *, running: bool
+    world: World, status: Status | None, lease_left: float, progress: str, retry_after: str, *, running: bool
 ) -> None:
     if status:
-        world.save(world.record(status, lease_left=lease_left, bought=BY_URL))
+        world.save(status, lease_left=lease_left, bought=BOUGHT)
     if running:
-        start(world)
+        world.execute(1)
 
     response = world.get()
 
     assert (response.status, response.body) == (202, {"image_id": world.image_id(), "status": progress})
-    assert response.headers["Location"] == f"/clients/1/images/{world.image_id()}"
-    assert response.headers["Retry-After"] == ("5" if progress == "queued" else "3")
+    assert response.headers["Location"] == f"{IMAGES}/{world.image_id()}"
+    assert response.headers["Retry-After"] == retry_after
 
 
 @pytest.mark.parametrize(
-    ("status", "recorded", "failure", "reported"),
+    ("status", "recorded", "failures", "reported"),
     [
-        (None, None, NO_SECRET, NO_SECRET),
-        (Status.RELEASED, None, NO_SECRET, NO_SECRET),
-        (Status.RELEASED, None, None, None),
-        (Status.GENERATED, None, NO_SECRET, NO_SECRET),
-        (Status.GENERATED, None, None, DownloadError("")),
-        (Status.STARTED, None, NO_SECRET, UNKNOWN),
-        (Status.FAILED, UNKNOWN, NO_SECRET, UNKNOWN),
-        (Status.FAILED, ContentRejectedError("No."), NO_SECRET, ContentRejectedError("No.")),
+        (None, None, [NO_SECRET], NO_SECRET),
+        (None, None, [NO_SECRET, NO_SECRET, NO_SECRET, REJECTED], REJECTED),
+        (Status.RELEASED, None, [NO_SECRET], NO_SECRET),
+        (Status.RELEASED, None, [], None),
+        (Status.GENERATED, None, [NO_SECRET], NO_SECRET),
+        (Status.GENERATED, None, [], DownloadError("")),
+        (Status.STARTED, None, [NO_SECRET], UNKNOWN),
+        (Status.FAILED, UNKNOWN, [NO_SECRET], UNKNOWN),
+        (Status.FAILED, REJECTED, [NO_SECRET], REJECTED),
     ],
 )
 def test_ended_purchase_is_reported_by_its_error(
     world: World,
     status: Status | None,
     recorded: GenerateImageError | None,
-    failure: GenerateImageError | None,
+    failures: list[GenerateImageError],
     reported: GenerateImageError | None,
 ) -> None:
     if status:
-        world.save(world.record(status, bought=BY_URL, error=recorded))
-    if failure:
-        start(world)
-        world.end_execution(1, failure)
+        world.save(status, bought=BOUGHT, error=recorded)
+    for attempt, failure in enumerate(failures, 1):
+        world.execute(attempt, failure)
 
     response = world.get()
 
-    assert len(world.step_functions.executions) == bool(failure)
-    if reported is None:
-        assert (response.status, response.body["code"]) == (404, "ImageNotFoundError")
-    else:
-        assert (response.status, response.body["code"]) == (reported.status, reported.code)
-        assert response.body["instance"] == f"/clients/1/images/{world.image_id()}"
+    assert response.code == ((reported.status, reported.code) if reported else (404, "ImageNotFoundError"))
+    assert response.body.get("instance") == (f"{IMAGES}/{world.image_id()}" if reported else None)
 
 
-def test_last_attempt_decides(world: World) -> None:
-    for attempt in range(1, 6):
-        start(world, attempt)
-        world.end_execution(attempt, NO_SECRET if attempt < 5 else ContentRejectedError("No."))
+@pytest.mark.parametrize("error", [None, UNKNOWN])
+def test_picture_with_an_unfinished_record_is_found(world: World, error: GenerateImageError | None) -> None:
+    record = world.save(Status.FAILED if error else Status.STARTED, error=error)
+    world.store_picture("another")
+    of_another_request = world.get()
+    picture = world.store_picture(record.request_hash)
+    found = world.get()
 
-    assert world.get().body["code"] == "ContentRejectedError"
-
-
-@pytest.mark.parametrize("failed", [True, False])
-def test_picture_with_an_unfinished_record_is_found(world: World, *, failed: bool) -> None:
-    status, error = (Status.FAILED, UNKNOWN) if failed else (Status.STARTED, None)
-    world.save(world.record(status, error=error))
-    picture = world.store_picture()
-
-    response = world.get()
-
-    assert response.status == 200
-    assert response.body["_meta_"]["key"] == picture.key
-    assert response.body["_meta_"]["replayed"] is True
-
-
-def test_picture_of_another_request_is_not_found(world: World) -> None:
-    """An earlier life of the key left it behind."""
-    world.save(world.record(Status.STARTED))
-    world.store_picture(request_hash="another")
-
-    assert world.get().body["code"] == "OutcomeUnknownError"
+    assert of_another_request.body["code"] == "OutcomeUnknownError"
+    assert (found.status, found.body["_meta_"]["key"], found.body["_meta_"]["replayed"]) == (200, picture.key, True)
 
 
 def test_old_failure_is_not_reported_after_the_lifetime(world: World) -> None:
-    start(world)
-    world.end_execution(1, NO_SECRET)
+    world.execute(1, NO_SECRET)
     world.clock.sleep(1000)
-    record = world.save_stored()
-    assert record.stored is not None
-    del world.s3.objects[record.stored.key]
+    del world.s3.objects[world.save_stored().key]
     absent = world.get()
     world.clock.sleep(10)
-    start(world, 2)
-    world.end_execution(2, NO_SECRET)
+    world.execute(2, NO_SECRET)
 
     assert absent.status == 404
     assert world.get().body["code"] == "CredentialsError"
 
 
 def test_record_saved_between_the_two_looks_is_read_again(world: World) -> None:
-    start(world)
+    world.execute(1)
     describe = world.step_functions.describe_execution
 
     def finish_first(*, executionArn: str) -> dict[str, object]:  # noqa: N803  # boto3's name
-        if not world.s3.objects:
-            world.save_stored()
-            world.end_execution(1)
+        world.save_stored()
+        world.step_functions.end(world.image_id())
         return describe(executionArn=executionArn)
 
     world.step_functions.describe_execution = finish_first  # type: ignore[method-assign]
@@ -152,28 +121,56 @@ def test_record_saved_between_the_two_looks_is_read_again(world: World) -> None:
     assert world.get().status == 200
 
 
-def test_execution_of_another_client_is_not_revealed(world: World) -> None:
-    world.post(prefer="respond-async")
+def test_picture_of_another_client_is_not_revealed(world: World) -> None:
+    world.start()
 
-    assert world.get().status == 202
-    assert world.get(client="2").status == 404
+    assert (world.get().status, world.get(client="2").status) == (202, 404)
 
 
 def test_get_returns_the_data_of_the_first_request(world: World) -> None:
-    data = {"prompt_image": "Un faro", "order": 4711}
-    record = world.save_stored()
-    world.save(record._replace(passed_through={"nextModule": "next", "data": data}))
+    world.save_stored(passed_through={"nextModule": "next", "data": {"prompt_image": "Un faro", "order": 4711}})
 
     response = world.get()
 
-    assert response.body["nextModule"] == "next"
-    assert response.body["data"]["order"] == 4711
-    assert response.headers["Content-Location"] == f"/clients/1/images/{world.image_id()}"
+    assert (response.body["nextModule"], response.body["data"]["order"]) == ("next", 4711)
+    assert response.headers["Content-Location"] == f"{IMAGES}/{world.image_id()}"
+
+
+def budget_of(world: World, ledger: Ledger, key: str = "cli_1/2027-01") -> Response:
+    world.s3.put_object(Bucket="", Key=f"budgets/{key}.json", Body=ledger.to_json(), ContentType="application/json")
+    return world.call(event("GET", "/clients/1/budget"))
+
+
+def test_budget_of_this_month_is_returned(world: World) -> None:
+    reserved = {"one": Reservation(MicroUsd(250_000), 0, "holder"), "two": Reservation(MicroUsd(40_000), 0, "holder")}
+
+    response = budget_of(world, Ledger(MicroUsd(25_000_000), MicroUsd(3_964_500), reserved))
+    above_a_lowered_limit = budget_of(world, Ledger(MicroUsd(1_000_000), MicroUsd(3_000_000)))
+
+    assert (response.status, response.body) == (
+        200,
+        {
+            "client_id": "1",
+            "month": "2027-01",
+            "limit_usd": 25,
+            "settled_usd": 3.9645,
+            "reserved_usd": 0.29,
+            "remaining_usd": 20.7455,
+            "open_reservations": 2,
+            "month_ends": "2027-02-01T00:00:00Z",
+        },
+    )
+    assert above_a_lowered_limit.body["remaining_usd"] == 0
+
+
+@pytest.mark.parametrize("key", ["cli_1/2026-12", "cli_2/2027-01"])
+def test_month_without_a_ledger_is_not_found(world: World, key: str) -> None:
+    assert budget_of(world, Ledger(), key).code == (404, "BudgetNotFoundError")
 
 
 def test_failed_read_is_a_retryable_problem(world: World) -> None:
-    world.s3.failing = True
+    world.s3.reads = [Kind.ERROR] * 99
 
     response = world.get()
 
-    assert (response.status, response.body["code"], response.headers["Retry-After"]) == (503, "StorageError", "5")
+    assert (response.code, response.headers["Retry-After"]) == ((503, "StorageError"), "5")

@@ -1,24 +1,28 @@
-"""The waiting rules: when an execution starts, when it is described, and when a wait ends."""
+"""POST: when an execution starts, when it is described, and when the wait for the picture ends."""
 
 import json
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
 import pytest
 
 from generate_image.errors import (
+    BudgetExceededError,
     ContentRejectedError,
     CredentialsError,
+    GenerateImageError,
     OutcomeUnknownError,
     QuotaExhaustedError,
     RateLimitedError,
 )
 from generate_image.record import Status
-from tests.unit.http.world import PICTURE, World
+from tests.proof.faults import Kind
+from tests.unit.http.world import BOUGHT, IMAGES, World
 
 UNKNOWN = OutcomeUnknownError("It may be billed.")
 NO_SECRET = CredentialsError("There is no such secret.")
-BY_URL = PICTURE._replace(source_url="https://provider.example/x.png")
+REJECTED = ContentRejectedError("No.", categories=["violence"])
 
 
 @pytest.fixture
@@ -27,11 +31,11 @@ def world() -> World:
 
 
 def test_new_key_starts_an_execution_with_the_event(world: World) -> None:
-    response = world.post(prefer="respond-async", nextModule="next")
+    response = world.start(nextModule="next")
 
     assert (response.status, response.body) == (202, {"image_id": world.image_id(), "status": "queued"})
-    assert list(world.step_functions.executions) == [world.image_id()]
     assert world.step_functions.described == []
+    assert list(world.step_functions.executions) == [world.image_id()]
     assert json.loads(world.step_functions.executions[world.image_id()].input) == {
         "client_id": "1",
         "idempotency_key": "order-1",
@@ -40,114 +44,102 @@ def test_new_key_starts_an_execution_with_the_event(world: World) -> None:
     }
 
 
-def test_wait_ends_as_soon_as_the_picture_is_stored(world: World) -> None:
-    world.clock.after(7, world.save_stored)
+def test_requests_without_a_key_are_different_pictures(world: World) -> None:
+    ids = {world.start(key=None).body["image_id"] for _ in range(2)}
+
+    assert ids == set(world.step_functions.executions)
+    assert len(ids) == 2
+
+
+def recover(world: World) -> None:
+    world.s3.reads.clear()
+    world.save_stored()
+
+
+@pytest.mark.parametrize(
+    ("planned", "seconds", "status", "code"),
+    [
+        ({7: World.save_stored}, 7.5, 200, None),
+        ({0: lambda world: world.fail_every_start(NO_SECRET)}, 1.7, 400, "CredentialsError"),
+        ({3: lambda world: world.fail(world.image_id(), REJECTED)}, 6.8, 422, "ContentRejectedError"),
+        ({3: lambda world: world.save(Status.FAILED, error=REJECTED)}, 3.5, 422, "ContentRejectedError"),
+        ({2: lambda world: world.s3.reads.extend([Kind.ERROR] * 99), 10: recover}, 10.5, 200, None),
+    ],
+)
+def test_wait_ends_as_soon_as_the_outcome_is_known(
+    world: World, planned: dict[float, Callable[[World], Any]], seconds: float, status: int, code: str | None
+) -> None:
     before = world.clock.now
+    for after, action in planned.items():
+        world.clock.after(after, lambda action=action: action(world))  # type: ignore[misc]
+    world.clock.sleep(0)
 
     response = world.post()
 
-    assert response.status == 200
-    assert response.body["_meta_"]["replayed"] is False
-    assert world.clock.now - before < 8.1
+    assert response.code == (status, code)
+    assert seconds - 1 < world.clock.now - before <= seconds
+    if status == 200:
+        assert response.body["_meta_"]["replayed"] is False
+    if code:
+        assert response.body["instance"] == f"{IMAGES}/{world.image_id()}"
 
 
-@pytest.mark.parametrize("status", [None, Status.RELEASED])
-def test_waiting_describes_at_most_every_five_seconds(world: World, status: Status | None) -> None:
-    if status:
-        world.clock.after(1, lambda: world.save(world.record(status)))
+@pytest.mark.parametrize(
+    ("prefer", "timeout", "waited"),
+    [
+        ("", 30, 25),
+        ("", 10, 8),  # leaves time for the response
+        ("wait=3", 30, 3),
+        ("respond-async, wait=4", 30, 4),
+        ("respond-async", 30, 0),
+    ],
+)
+def test_wait_lasts_as_long_as_preferred(world: World, prefer: str, timeout: float, waited: float) -> None:
     before = world.clock.now
+
+    response = world.post(prefer=prefer, seconds=timeout)
+
+    assert world.clock.now - before == pytest.approx(waited, abs=0.1)
+    assert response.headers.get("Preference-Applied", "") == prefer
+
+
+@pytest.mark.parametrize(
+    ("record", "progress", "described"),
+    [
+        (None, "queued", True),
+        ({"status": Status.RELEASED}, "queued", True),
+        ({"status": Status.STARTED, "lease_left": 300}, "started", False),
+    ],
+)
+def test_waiting_describes_at_most_every_five_seconds(
+    world: World, record: dict[str, Any] | None, progress: str, *, described: bool
+) -> None:
+    if record:
+        world.clock.after(0.5, lambda: world.save(**record))
 
     response = world.post()
 
     times = [time for time, _ in world.step_functions.described]
-    assert (response.status, response.body["status"]) == (202, "queued")
-    assert world.clock.now - before == pytest.approx(25)
-    assert 4 <= len(times) <= 5
+    assert (response.status, response.body["status"]) == (202, progress)
+    assert len(times) in ((4, 5) if described else (0,))
     assert all(later - earlier >= 5 for earlier, later in pairwise(times))
-    assert world.s3.reads >= 25
 
 
-def test_waiting_for_a_lease_describes_nothing(world: World) -> None:
-    world.clock.after(0.5, lambda: world.save(world.record(Status.STARTED, lease_left=300)))
+@pytest.mark.parametrize(
+    ("call", "code", "status", "error"),
+    [
+        ("failing", "ThrottlingException", 503, "StepFunctionsError"),
+        ("failing_describe", "AccessDeniedException", 500, "ConfigurationError"),
+        ("failing_describe", "ThrottlingException", 202, None),
+    ],
+)
+def test_failure_of_step_functions_is_reported(
+    world: World, call: str, code: str, status: int, error: str | None
+) -> None:
+    """A throttled look at an execution ends no wait."""
+    setattr(world.step_functions, call, code)
 
-    response = world.post()
-
-    assert (response.status, response.body["status"]) == (202, "started")
-    assert world.step_functions.described == []
-
-
-@pytest.mark.parametrize(("stored_after", "status"), [(20, 200), (30, 202)])
-def test_throttled_describe_never_ends_a_wait(world: World, stored_after: float, status: int) -> None:
-    world.step_functions.failing_describe = "ThrottlingException"
-    world.clock.after(stored_after, world.save_stored)
-
-    assert world.post().status == status
-
-
-def test_failed_read_never_ends_a_wait(world: World) -> None:
-    def recover() -> None:
-        world.s3.failing = False
-        world.save_stored()
-
-    world.clock.after(2, lambda: setattr(world.s3, "failing", True))
-    world.clock.after(10, recover)
-
-    assert world.post().status == 200
-
-
-def test_wrong_state_machine_ends_a_wait(world: World) -> None:
-    world.step_functions.failing_describe = "AccessDeniedException"
-
-    response = world.post()
-
-    assert (response.status, response.body["code"]) == (500, "ConfigurationError")
-
-
-def test_start_that_fails_is_retryable(world: World) -> None:
-    world.step_functions.failing = "ThrottlingException"
-
-    response = world.post()
-
-    assert (response.status, response.body["code"], response.body["retryable"]) == (503, "StepFunctionsError", True)
-
-
-def test_wait_leaves_time_for_the_response(world: World) -> None:
-    before = world.clock.now
-
-    response = world.post(seconds=10)
-
-    assert response.status == 202
-    assert world.clock.now - before <= 8
-
-
-@pytest.mark.parametrize(("prefer", "seconds"), [("wait=3", 3), ("respond-async, wait=4", 4), ("respond-async", 0)])
-def test_wait_lasts_as_long_as_preferred(world: World, prefer: str, seconds: float) -> None:
-    before = world.clock.now
-
-    response = world.post(prefer=prefer)
-
-    assert world.clock.now - before == pytest.approx(seconds)
-    assert response.headers["Preference-Applied"] == prefer
-
-
-def test_failed_execution_is_reported_soon(world: World) -> None:
-    world.fail_every_start(NO_SECRET)
-    before = world.clock.now
-
-    response = world.post()
-
-    assert (response.status, response.body["code"]) == (400, "CredentialsError")
-    assert response.body["instance"] == f"/clients/1/images/{world.image_id()}"
-    assert world.clock.now - before < 2
-
-
-def test_recorded_error_ends_a_wait(world: World) -> None:
-    error = ContentRejectedError("No.", categories=["violence"])
-    world.clock.after(3, lambda: world.save(world.record(Status.FAILED, error=error)))
-
-    response = world.post()
-
-    assert (response.status, response.body["categories"]) == (422, ["violence"])
+    assert world.post().code == (status, error)
 
 
 def test_retry_ignores_the_earlier_attempt_in_its_wait(world: World) -> None:
@@ -167,89 +159,75 @@ def test_retry_ignores_the_earlier_attempt_in_its_wait(world: World) -> None:
 def test_last_attempt_is_found_in_few_describes(world: World, *, is_new_environment: bool, describes: int) -> None:
     world.fail_every_start(NO_SECRET)
     for _ in range(30):
-        world.post(prefer="respond-async")
+        world.start()
         world.clock.sleep(60)
     if is_new_environment:
         world.restart()
     del world.step_functions.described[:]
 
-    world.post(prefer="respond-async")
+    world.start()
 
     assert len(world.step_functions.described) <= describes
     assert len(world.step_functions.executions) == 31
 
 
 def test_attempts_of_a_failing_key_are_spaced(world: World) -> None:
+    """The first two start at once; then the pauses grow from 2 to 60 seconds."""
     world.fail_every_start(QuotaExhaustedError("No credit is left."))
-    first, second, third = (world.post(prefer="respond-async") for _ in range(3))
-    world.clock.sleep(2)
-    later = world.post(prefer="respond-async")
+    world.start()
+    pauses = []
+    for _ in range(8):
+        world.start()
+        refused = world.start()
+        pauses.append(refused.headers["Retry-After"])
+        world.clock.sleep(float(pauses[-1]))
 
-    assert (first.status, second.status, later.status) == (202, 202, 202)
-    assert (third.status, third.body["code"], third.headers["Retry-After"]) == (429, "RateLimitedError", "2")
-    assert "QuotaExhaustedError" in third.body["detail"]
-    assert len(world.step_functions.executions) == 3
-
-
-def test_hammered_key_has_few_attempts(world: World) -> None:
-    world.fail_every_start(NO_SECRET)
-    for _ in range(50):
-        world.post(prefer="respond-async")
-        world.clock.sleep(12)
-
-    assert len(world.step_functions.executions) <= 16
+    assert refused.code == (429, "RateLimitedError")
+    assert "QuotaExhaustedError" in refused.body["detail"]
+    assert pauses == ["2", "4", "8", "16", "32", "60", "60", "60"]
+    assert len(world.step_functions.executions) == 9
 
 
-def test_running_execution_is_joined(world: World) -> None:
-    world.post(prefer="respond-async")
+@pytest.mark.parametrize("is_new_environment", [False, True])
+@pytest.mark.parametrize(("error", "status"), [(None, 200), (NO_SECRET, 400)])
+def test_running_execution_is_joined(
+    world: World, error: GenerateImageError | None, status: int, *, is_new_environment: bool
+) -> None:
+    world.start()
+    if is_new_environment:
+        world.restart()
     world.clock.sleep(30)
-    del world.step_functions.described[:]
-    world.clock.after(12, world.save_stored)
+    world.clock.after(12, lambda: world.fail(world.image_id(), error) if error else world.save_stored())
 
     joined = world.post(nextModule="mine")
 
-    assert joined.status == 200
-    assert joined.body["_meta_"]["replayed"] is True
-    assert joined.body["nextModule"] == "mine"
+    assert joined.status == status
+    if not error:
+        assert (joined.body["_meta_"]["replayed"], joined.body["nextModule"]) == (True, "mine")
     assert {name for _, name in world.step_functions.described} == {world.image_id()}
     assert len(world.step_functions.executions) == 1
 
 
-def test_failure_of_a_joined_execution_is_reported(world: World) -> None:
-    world.post(prefer="respond-async")
-    world.clock.sleep(30)
-    del world.step_functions.described[:]
-    world.clock.after(3, lambda: world.end_execution(1, NO_SECRET))
-
-    joined = world.post(nextModule="mine")
-
-    assert joined.body["code"] == "CredentialsError"
-    assert {name for _, name in world.step_functions.described} == {world.image_id()}
-
-
-def test_identical_request_of_another_environment_is_a_replay(world: World) -> None:
-    world.post(prefer="respond-async")
+def test_identical_request_is_joined_without_a_describe(world: World) -> None:
+    """Step Functions returns a running execution with the same name and input as if it was started now."""
+    world.start()
     world.restart()
     world.clock.sleep(10)
-    world.clock.after(5, world.save_stored)
+    world.clock.after(0.9, world.save_stored)
 
     assert world.post().body["_meta_"]["replayed"] is True
-    assert len(world.step_functions.executions) == 1
+    assert world.step_functions.described == []
 
 
 def test_simultaneous_start_is_joined(world: World) -> None:
     """Another environment starts the attempt with another input, and Step Functions does not show it yet."""
     world.step_functions.hides_starts = True
-    other = json.dumps({"client_id": "1", "nextModule": "other"})
-    world.step_functions.start_execution(
-        stateMachineArn=world.settings.state_machine_arn, name=world.image_id(), input=other
-    )
+    world.execute(1)
     world.clock.after(5, world.save_stored)
 
     response = world.post()
 
-    assert response.status == 200
-    assert response.body["_meta_"]["replayed"] is True
+    assert (response.status, response.body["_meta_"]["replayed"]) == (200, True)
     assert len(world.step_functions.executions) == 1
 
 
@@ -257,7 +235,9 @@ def test_simultaneous_start_is_joined(world: World) -> None:
     ("record", "when_outcome_unknown", "starts", "status"),
     [
         ({"status": Status.STARTED, "lease_left": 300}, "fail", 0, 200),
-        ({"status": Status.GENERATED, "bought": BY_URL}, "fail", 1, 200),
+        ({"status": Status.STARTED}, "fail", 1, 200),
+        ({"status": Status.GENERATED, "bought": BOUGHT}, "fail", 1, 200),
+        ({"status": Status.FAILED, "error": REJECTED}, "buy-again", 0, 422),
         ({"status": Status.FAILED, "error": UNKNOWN}, "fail", 0, 504),
         ({"status": Status.FAILED, "error": UNKNOWN}, "buy-again", 1, 200),
         ({"status": Status.RELEASED, "prompt": "Un gato"}, "fail", 1, 200),
@@ -265,17 +245,11 @@ def test_simultaneous_start_is_joined(world: World) -> None:
 )
 @pytest.mark.parametrize("hides_starts", [False, True])
 def test_record_decides_whether_an_execution_starts(
-    world: World,
-    record: dict[str, Any],
-    when_outcome_unknown: str,
-    starts: int,
-    status: int,
-    *,
-    hides_starts: bool,
+    world: World, record: dict[str, Any], when_outcome_unknown: str, starts: int, status: int, *, hides_starts: bool
 ) -> None:
     world.restart(WHEN_OUTCOME_UNKNOWN=when_outcome_unknown)
     world.step_functions.hides_starts = hides_starts
-    world.save(world.record(**record))
+    world.save(**record)
     world.clock.after(8, world.save_stored)
 
     assert world.post().status == status
@@ -285,66 +259,42 @@ def test_record_decides_whether_an_execution_starts(
 def test_stored_picture_starts_nothing(world: World) -> None:
     world.save_stored()
 
-    response = world.post(prefer="respond-async")
+    response = world.start()
 
     assert (response.status, response.body["_meta_"]["replayed"]) == (200, True)
-    assert response.headers["Content-Location"] == f"/clients/1/images/{world.image_id()}"
+    assert response.headers["Content-Location"] == f"{IMAGES}/{world.image_id()}"
     assert world.step_functions.executions == {}
 
 
-def test_expired_lease_starts_one_execution_that_saves_it(world: World) -> None:
-    world.save(world.record(Status.STARTED))
+@pytest.mark.parametrize("status", [Status.STORED, Status.FAILED, Status.STARTED, None])
+def test_key_is_bound_to_its_request(world: World, status: Status | None) -> None:
+    """None: an execution is running and has no record yet."""
+    match status:
+        case Status.STORED:
+            world.save_stored()
+        case None:
+            world.start()
+        case _:
+            world.save(status, lease_left=300, error=REJECTED if status is Status.FAILED else None)
+    started = len(world.step_functions.executions)
 
-    def save(name: str) -> None:
-        world.save(world.record(Status.FAILED, error=UNKNOWN))
-        world.step_functions.end(name, "FAILED", UNKNOWN.code, json.dumps({"errorMessage": str(UNKNOWN)}))
-
-    world.step_functions.on_start = save
-
-    assert [world.post().status for _ in range(3)] == [504, 504, 504]
-    assert len(world.step_functions.executions) == 1
-
-
-def test_key_of_a_record_is_bound_to_its_request(world: World) -> None:
-    for status in (Status.STORED, Status.FAILED, Status.STARTED):
-        error = ContentRejectedError("No.") if status is Status.FAILED else None
-        stored = world.store_picture() if status is Status.STORED else None
-        world.save(world.record(status, lease_left=300, bought=PICTURE, stored=stored, error=error))
-
-        response = world.post("Un gato")
-
-        assert (response.status, response.body["code"]) == (422, "IdempotencyKeyReusedError")
-    assert world.step_functions.executions == {}
-
-
-def test_key_of_a_running_execution_is_bound_to_its_request(world: World) -> None:
-    world.post(prefer="respond-async")
-
-    response = world.post("Un gato")
-
-    assert (response.status, response.body["code"]) == (422, "IdempotencyKeyReusedError")
+    assert world.post("Un gato").code == (422, "IdempotencyKeyReusedError")
+    assert len(world.step_functions.executions) == started
 
 
 def test_key_is_new_after_the_lifetime_of_its_picture(world: World) -> None:
-    record = world.save_stored()
-    assert record.stored is not None
-    del world.s3.objects[record.stored.key]
+    del world.s3.objects[world.save_stored().key]
 
-    assert world.post("Un gato", prefer="respond-async").status == 202
+    assert world.start(prompt="Un gato").status == 202
     assert len(world.step_functions.executions) == 1
 
 
-def test_requests_without_a_key_are_different_pictures(world: World) -> None:
-    event_id = "JKJaXmPLvHcESHA="
-
-    response = world.post(key=None, prefer="respond-async")
-
-    assert response.body["image_id"] == world.image_id(event_id)
-
-
-def test_rate_limit_of_the_provider_is_reported_with_its_time(world: World) -> None:
+def test_details_of_a_failed_execution_are_reported(world: World) -> None:
+    amounts = {"limit_usd": 0.4, "settled_usd": 0.36, "reserved_usd": 0.04, "month_ends": "2027-02-01T00:00:00Z"}
+    world.fail_every_start(BudgetExceededError.of_client("1", amounts, 0.04))
+    exceeded = world.post()
     world.fail_every_start(RateLimitedError("Too many requests."))
+    limited = world.post()
 
-    response = world.post()
-
-    assert (response.status, response.headers["Retry-After"]) == (429, "5")
+    assert (exceeded.code, exceeded.body["budget"]) == ((402, "BudgetExceededError"), amounts)
+    assert (limited.code, limited.headers["Retry-After"]) == ((429, "RateLimitedError"), "5")

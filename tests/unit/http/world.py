@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from io import StringIO
 from types import SimpleNamespace
 from typing import Any
-from urllib.parse import unquote
 
 from generate_image.errors import GenerateImageError
 from generate_image.event import ImageRequest, image_id, request_hash
@@ -17,37 +16,30 @@ from generate_image.log import Log
 from generate_image.picture import BoughtPicture, StoredPicture, object_key
 from generate_image.record import Record, Status
 from generate_image.settings import Settings
-from tests.contract import assert_in_contract
-from tests.memory_s3 import MemoryS3, client_error
+from local.gateway import Gateway
+from local.lambda_context import LocalContext
+from tests.contract import CONTRACT, assert_in_contract
+from tests.memory_s3 import Clock, ScriptedS3
 from tests.step_functions import MACHINE, MemoryStepFunctions
 
-BUCKET = "pictures"
 SETTINGS = {
-    "IMAGE_BUCKET": BUCKET,
+    "IMAGE_BUCKET": "pictures",
     "IMAGE_NAMESPACE": "6f1c8a52-3f0e-4d0a-9a0b-5a5b1e0c7d11",
     "STATE_MACHINE_ARN": MACHINE,
     "API_AUTHORIZATION": "none",
     "CLOUDFRONT_DOMAIN": "d111111abcdef8.cloudfront.net",
 }
 PROMPT = "Un faro al atardecer"
-PICTURE = BoughtPicture("gpt-image-2", "req_1")
-ROUTES = {
-    ("POST", "images"): "POST /clients/{client_id}/images",
-    ("GET", "images"): "GET /clients/{client_id}/images/{image_id}",
-    ("GET", "budget"): "GET /clients/{client_id}/budget",
-}
-"""By method and third part of the path."""
+IMAGES = "/clients/1/images"
+BOUGHT = BoughtPicture("gpt-image-2", "req_1", source_url="https://provider.example/x.png")
 
 
-class Clock:
-    """Seconds since the epoch. A sleep passes at once, with the actions that were planned for that time."""
+class PlannedClock(Clock):
+    """A sleep passes at once, with the actions that were planned for that time."""
 
     def __init__(self) -> None:
-        self.now = 1_800_000_000.0
+        super().__init__()
         self._planned: list[tuple[float, Callable[[], object]]] = []
-
-    def __call__(self) -> float:
-        return self.now
 
     def after(self, seconds: float, action: Callable[[], object]) -> None:
         self._planned.append((self.now + seconds, action))
@@ -61,32 +53,27 @@ class Clock:
         self.now = end
 
 
-class CountingS3(MemoryS3):
-    """failing: every read of a record fails. reads: their number."""
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        super().__init__(clock)
-        self.failing = False
-        self.reads = 0
-
-    def get_object(self, **parameters: Any) -> dict[str, Any]:  # noqa: ANN401  # boto3's
-        self.reads += 1
-        if self.failing:
-            raise client_error("SlowDown", 503, "GetObject")
-        return super().get_object(**parameters)
-
-
 @dataclass(frozen=True)
 class Response:
     status: int
     headers: Mapping[str, str]
     body: Any
 
+    @property
+    def code(self) -> tuple[int, str | None]:
+        return self.status, self.body.get("code")
+
+    @property
+    def fields(self) -> list[str]:
+        return [error["field"] for error in self.body["errors"]]
+
 
 class World:
+    """It is 15 January 2027. The requests are those of order-1, of client 1."""
+
     def __init__(self, **settings: str) -> None:
-        self.clock = Clock()
-        self.s3 = CountingS3(self.clock)
+        self.clock = PlannedClock()
+        self.s3 = ScriptedS3(self.clock)
         self.step_functions = MemoryStepFunctions(self.clock)
         self.log = StringIO()
         self.restart(**settings)
@@ -105,16 +92,10 @@ class World:
 
     def call(self, event: Mapping[str, Any], *, seconds: float = 30) -> Response:
         """Invoke the function. seconds: the invocation's timeout."""
-        ends = self.clock.now + seconds
-        context = SimpleNamespace(
-            aws_request_id="an-invocation",
-            client_context=None,
-            get_remaining_time_in_millis=lambda: round((ends - self.clock.now) * 1000),
-        )
-        response = self.invoke(event, context)
+        response = self.invoke(event, LocalContext(seconds))
         status, headers, body = response["statusCode"], response["headers"], response["body"]
-        if event.get("routeKey") in ROUTES.values():
-            method = event["routeKey"].split(" ")[0]
+        method, _, template = event.get("routeKey", "").partition(" ")
+        if template:
             assert_in_contract(method, event["rawPath"], status, headers, body)
         return Response(status, headers, json.loads(body))
 
@@ -131,17 +112,21 @@ class World:
         if key is not None:
             headers["idempotency-key"] = key
         content = {"config": {"credentials_id": "openai", "prompt": prompt}, **body}
-        return self.call(event("POST", "/clients/1/images", headers, json.dumps(content)), seconds=seconds)
+        return self.call(event("POST", IMAGES, headers, json.dumps(content)), seconds=seconds)
 
-    def get(self, image_id: str | None = None, *, client: str = "1") -> Response:
-        return self.call(event("GET", f"/clients/{client}/images/{image_id or self.image_id()}"))
+    def start(self, **body: object) -> Response:
+        """Send the request without a wait."""
+        return self.post(prefer="respond-async", **body)
 
-    def image_id(self, key: str = "order-1", client: str = "1") -> str:
-        return image_id(ImageRequest(client, "openai", "", "", key), self.settings)
+    def get(self, client: str = "1") -> Response:
+        return self.call(event("GET", f"/clients/{client}/images/{self.image_id()}"))
 
-    def record(self, status: Status, *, prompt: str = PROMPT, lease_left: float = -100, **fields: Any) -> Record:  # noqa: ANN401
-        """Return a record of order-1. lease_left: seconds."""
-        return Record(
+    def image_id(self, key: str = "order-1") -> str:
+        return image_id(ImageRequest("1", "openai", "", "", key), self.settings)
+
+    def save(self, status: Status, *, prompt: str = PROMPT, lease_left: float = -100, **fields: Any) -> Record:  # noqa: ANN401
+        """Store a record as the generate function does. lease_left: seconds."""
+        record = Record(
             status=status,
             client_id="1",
             image_id=self.image_id(),
@@ -151,58 +136,49 @@ class World:
             prompt=prompt,
             **fields,
         )
-
-    def save(self, record: Record) -> Record:
-        """Store a record as the generate function does."""
-        self.s3.put_object(Bucket=BUCKET, Key=record.key, Body=record.to_json(), ContentType="application/json")
+        self.s3.put_object(Bucket="", Key=record.key, Body=record.to_json(), ContentType="application/json")
         return record
 
-    def store_picture(self, *, request_hash: str | None = None) -> StoredPicture:
-        """Store the picture of order-1, for a request with this hash."""
+    def store_picture(self, request_hash: str) -> StoredPicture:
+        """Store the picture, for a request with this hash."""
         key = object_key("1", self.image_id(), ".png")
-        metadata = {"request-hash": request_hash or self.record(Status.STARTED).request_hash, "model": "gpt-image-2"}
-        self.s3.put_object(Bucket=BUCKET, Key=key, Body=b"picture", ContentType="image/png", Metadata=metadata)
+        metadata = {"request-hash": request_hash, "model": "gpt-image-2"}
+        self.s3.put_object(Bucket="", Key=key, Body=b"picture", ContentType="image/png", Metadata=metadata)
         return StoredPicture(key, "image/png", self.clock.now)
 
-    def save_stored(self) -> Record:
-        """Store the picture of order-1 and its record."""
-        return self.save(self.record(Status.STORED, bought=PICTURE, stored=self.store_picture()))
+    def save_stored(self, **fields: Any) -> StoredPicture:  # noqa: ANN401  # of Record
+        """Store the picture and its record."""
+        stored = self.store_picture(self.save(Status.STARTED).request_hash)
+        self.save(Status.STORED, bought=BOUGHT, stored=stored, **fields)
+        return stored
 
-    def end_execution(self, attempt: int, error: GenerateImageError | None = None) -> None:
-        """End an attempt of order-1."""
+    def execute(self, attempt: int, error: GenerateImageError | None = None) -> None:
+        """Start an attempt; with an error, it fails at once."""
         name = self.execution_name(attempt)
-        if error is None:
-            self.step_functions.end(name)
-        else:
-            self.step_functions.end(name, "FAILED", error.code, json.dumps({"errorMessage": str(error)}))
+        arn = self.settings.state_machine_arn
+        self.step_functions.start_execution(stateMachineArn=arn, name=name, input='{"client_id": "1"}')
+        if error:
+            self.fail(name, error)
+
+    def fail(self, name: str, error: GenerateImageError) -> None:
+        """End an execution with an error."""
+        self.step_functions.end(name, "FAILED", error.code, json.dumps({"errorMessage": str(error)}))
 
     def fail_every_start(self, error: GenerateImageError) -> None:
-        """End every execution with an error as soon as it starts."""
-        cause = json.dumps({"errorMessage": str(error)})
-        self.step_functions.on_start = lambda name: self.step_functions.end(name, "FAILED", error.code, cause)
+        self.step_functions.on_start = lambda name: self.fail(name, error)
 
     def execution_name(self, attempt: int) -> str:
         return self.image_id() if attempt == 1 else f"{self.image_id()}-{attempt}"
 
 
+GATEWAY = Gateway(CONTRACT, lambda _event, _context: None)
+
+
 def event(
-    method: str,
-    path: str,
-    headers: Mapping[str, str] | None = None,
-    body: str | None = None,
-    *,
-    authorizer: Mapping[str, Any] | None = None,
+    method: str, path: str, headers: Mapping[str, str] | None = None, body: str = "", *, authorizer: object = None
 ) -> dict[str, Any]:
-    """Return API Gateway's event, version 2.0, for a path of the contract."""
-    parts = path.split("/")
-    names = ("client_id", "image_id")
-    return {
-        "version": "2.0",
-        "routeKey": ROUTES.get((method, "".join(parts[3:4])), "$default"),
-        "rawPath": path,
-        "headers": dict(headers or {}),
-        "pathParameters": dict(zip(names, map(unquote, parts[2::2]), strict=False)),
-        "requestContext": {"requestId": "JKJaXmPLvHcESHA=", **({"authorizer": authorizer} if authorizer else {})},
-        "body": body,
-        "isBase64Encoded": False,
-    }
+    """Return API Gateway's event, version 2.0. authorizer: the result of API Gateway's authorizer."""
+    result = GATEWAY.event(method, path, headers or {}, body.encode())
+    if authorizer is not None:
+        result["requestContext"]["authorizer"] = authorizer
+    return result
