@@ -17,18 +17,13 @@ from generate_image.functions._runtime import MARGIN_SECONDS, with_boundary
 from local.account import CREDENTIALS_ID, Account, local_account
 from local.functions import environment
 from local.lambda_context import Function, LocalContext
-from local.openai_stand_in import CATALOGUE, Fault, Route, StandIn
+from local.openai_stand_in import CATALOGUE, Fault, StandIn
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "bought-once.md"
 BEGIN, END = "<!-- python -m local.fault_table -->\n", "<!-- end -->"
 STORING_SECONDS = 1.0
 SHORT_SECONDS, LONG_SECONDS = 1.0, 60.0
-SLOW: Mapping[str, Mapping[str, float]] = {
-    "delay": {"delay": 2 * SHORT_SECONDS},
-    "body_drips": {"pause": 2 * SHORT_SECONDS},
-    "headers_drip": {"pause": 2 * SHORT_SECONDS},
-    "url_drips": {"pause": 2 * SHORT_SECONDS},
-}
+SLOW: Mapping[str, Mapping[str, float]] = {"delay": {"delay": 2 * SHORT_SECONDS}}
 """The faults that must last longer than the call."""
 
 
@@ -76,8 +71,6 @@ def _function(account: Account, stand_in: StandIn) -> Function:
 
 def _rows(function: Function, stand_in: StandIn) -> Iterator[tuple[str, Row]]:
     for name, fault in CATALOGUE.items():
-        if fault.route is not Route.GENERATIONS:
-            continue
         seconds = SHORT_SECONDS if name in SLOW else LONG_SECONDS
         stand_in.reset()
         stand_in.script({"fault": name, "times": "always", **SLOW.get(name, {})})

@@ -10,7 +10,7 @@ Two ways lead to a failure: `StandIn.script`, and a prompt that contains the nam
 `[moderation_blocked]`. `faults.CATALOGUE` holds every fault.
 """
 
-from .faults import CATALOGUE, Fault, Route
+from .faults import CATALOGUE, Fault
 from .stand_in import StandIn
 
-__all__ = ["CATALOGUE", "Fault", "Route", "StandIn"]
+__all__ = ["CATALOGUE", "Fault", "StandIn"]

@@ -7,7 +7,6 @@ its states as the clock moves: a tenth of its time is its validation.
 from __future__ import annotations
 
 import json
-import random
 import secrets
 from collections import deque
 from dataclasses import dataclass, field
@@ -15,36 +14,28 @@ from io import BytesIO
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
+from .faults import names_in
 from .parameters import RefusalError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
 WINDOW_SECONDS = 86_400
-MOST_REQUESTS = 50_000
 VALIDATION, FINALIZATION = 0.1, 0.9
 """Shares of a batch's time: the end of its validation, the begin of its finalization."""
 ENDPOINT = "/v1/images/generations"
-BATCH_FAULTS = {
-    "token_limit_exceeded": "the queue of prompt tokens is full: the batch fails its validation",
-    "batch_model_not_found": "the batch fails its validation, because its model does not exist",
-    "file_not_found": "400, although the file was just uploaded",
-    "batch_rate_limit": "429: too many batches an hour",
-    "batch_lost": "the batch is made, and the connection closes without a response",
-    "batch_error": "the batch is made, and a gateway responds with 502",
-    "no_output_file": "completed without an output file and without an error file",
-    "output_truncated": "the first download of the output ends in the middle, without an error",
-    "output_cut": "the first download of the output ends in the middle; the connection closes",
-    "never_ends": "the requests are not executed before the window ends",
+OK = 200
+LINE_ERRORS = {
+    "line_expired": {"code": "batch_expired", "message": "The completion window expired before this request."},
+    "line_failed": {"code": None, "message": "An error occurred while processing your request."},
 }
-LINE_FAULTS = {
-    "line_expired": "the batch ends before this request is executed",
-    "line_missing": "the request is executed, and in neither file",
-    "line_twice": "its line is in the output twice, with two pictures; one is billed",
-    "line_malformed": "its line is cut in the middle",
-    "line_failed": "an error line without a response",
+"""`[name]` in a prompt: the request is not executed, and has this error without a response."""
+LINE_FAULTS: Mapping[str, Callable[[bytes], bytes]] = {
+    "line_missing": lambda _: b"",
+    "line_malformed": lambda line: line[: len(line) // 2] + b"\n",
+    "line_twice": lambda line: line * 2,
 }
-"""`[name]` in a prompt provokes the fault of its line."""
+"""`[name]` in a prompt: the request is executed and billed once, and this becomes of its line."""
 
 
 @dataclass
@@ -61,21 +52,20 @@ class StoredFile:
 
 @dataclass
 class Batch:
-    """A batch. ends_at: on the clock, when its requests are executed; None: never."""
+    """A batch. seconds: from its creation to the execution of its requests. codes: the errors of its validation."""
 
     id: str
     input_file_id: str
     created_at: float
-    ends_at: float | None
+    seconds: float
     metadata: Mapping[str, str]
     requests: list[dict[str, Any]]
-    fault: str = ""
+    codes: tuple[str, ...]
+    fault: str
     status: str = "validating"
-    codes: tuple[str, ...] = ()
     output_file_id: str | None = None
     error_file_id: str | None = None
     completed: int = 0
-    cancelled: bool = False
 
 
 @dataclass(eq=False)
@@ -83,8 +73,15 @@ class Batches:
     """Every file and batch of a stand-in.
 
     clock: returns seconds since the epoch. make: executes the body of a request, bills it, and returns the response's
-    status and body. seconds: that a batch takes. faults: of the next submissions, names in BATCH_FAULTS; an empty name
-    is none. takes_ranges: whether a file can be read from a position on, which OpenAI does not document.
+    status and body. seconds: that a batch takes. takes_ranges: whether a file can be read from a position on, which
+    OpenAI does not document. faults: of the next submissions; an empty name is none.
+
+    - file_not_found: 400, although the file was just uploaded. batch_rate_limit: 429.
+    - token_limit_exceeded, batch_model_not_found: the batch fails its validation.
+    - batch_lost, batch_error: the batch is made; the connection closes, or a gateway responds with 502.
+    - never_ends: the requests are not executed before the window ends.
+    - no_output_file: completed without an output file and without an error file.
+    - output_truncated, output_cut: the first download of the output ends in the middle, without or with an error.
     """
 
     clock: Callable[[], float]
@@ -97,12 +94,20 @@ class Batches:
 
     def __post_init__(self) -> None:
         self._lock = RLock()
-        self._random = random.Random(4711)
 
-    def upload(self, content: bytes, purpose: str) -> dict[str, Any]:
+    def upload(self, content: bytes, purpose: str, fault: str = "") -> dict[str, Any]:
         """Keep a file and return its description."""
+        file = StoredFile(f"file-{secrets.token_hex(12)}", purpose, content, int(self.clock()), fault=fault)
         with self._lock:
-            return _file(self._keep(content, purpose))
+            self.files[file.id] = file
+        return {
+            "id": file.id,
+            "object": "file",
+            "bytes": len(content),
+            "created_at": file.created_at,
+            "filename": "requests.jsonl",
+            "purpose": purpose,
+        }
 
     def create(self, document: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
         """Make a batch. Returns it and the fault of its response. Raises RefusalError."""
@@ -117,52 +122,40 @@ class Batches:
             if document.get("endpoint") != ENDPOINT or document.get("completion_window") != "24h":
                 raise RefusalError("Invalid 'endpoint' or 'completion_window'.", code="invalid_value")
             requests = [json.loads(line) for line in file.content.splitlines() if line.strip()]
-            now = self.clock()
             batch = Batch(
                 id=f"batch_{secrets.token_hex(12)}",
                 input_file_id=file.id,
-                created_at=now,
-                ends_at=None if fault == "never_ends" else now + self.seconds(),
+                created_at=self.clock(),
+                seconds=2 * WINDOW_SECONDS if fault == "never_ends" else self.seconds(),
                 metadata=dict(document.get("metadata") or {}),
                 requests=requests,
-                fault=fault,
                 codes=_codes(requests, fault),
+                fault=fault,
             )
             self.batches[batch.id] = batch
-            return _batch(batch), fault
+            return _described(batch), fault
 
     def retrieve(self, batch_id: str) -> dict[str, Any]:
         """Return a batch in its present state."""
         with self._lock:
-            batch = self._found(batch_id)
-            self._advance(batch)
-            return _batch(batch)
+            return _described(self._present(batch_id))
 
     def listed(self, limit: int, after: str | None) -> dict[str, Any]:
         """Return a page of batches, the newest first."""
         with self._lock:
-            ordered = list(reversed(self.batches.values()))
-            start = next((place + 1 for place, batch in enumerate(ordered) if batch.id == after), 0)
-            page = ordered[start : start + limit]
-            for batch in page:
-                self._advance(batch)
-            return {
-                "object": "list",
-                "data": [_batch(batch) for batch in page],
-                "first_id": page[0].id if page else None,
-                "last_id": page[-1].id if page else None,
-                "has_more": start + limit < len(ordered),
-            }
+            ordered = list(reversed(self.batches))
+            start = ordered.index(after) + 1 if after in ordered else 0
+            page = [_described(self._present(batch_id)) for batch_id in ordered[start : start + limit]]
+            return {"object": "list", "data": page, "has_more": start + limit < len(ordered)}
 
     def cancel(self, batch_id: str) -> dict[str, Any]:
         """Cancel a batch. What was not executed is not billed. Raises RefusalError if it has ended."""
         with self._lock:
-            batch = self._found(batch_id)
-            self._advance(batch)
+            batch = self._present(batch_id)
             if batch.status in {"completed", "failed", "expired", "cancelled"}:
                 raise RefusalError(f"Cannot cancel a batch with status '{batch.status}'.", status=409)
-            batch.status, batch.cancelled = "cancelled", True
-            return _batch(batch)
+            batch.status = "cancelled"
+            return _described(batch)
 
     def content(self, file_id: str) -> StoredFile:
         """Return a file to download. Raises RefusalError."""
@@ -173,74 +166,58 @@ class Batches:
             file.downloads += 1
             return file
 
-    def _found(self, batch_id: str) -> Batch:
+    def _present(self, batch_id: str) -> Batch:
+        """Return a batch, moved to the state that the clock demands. Raises RefusalError."""
         batch = self.batches.get(batch_id)
         if batch is None:
             raise RefusalError(f"No batch found with id '{batch_id}'.", status=404)
-        return batch
-
-    def _keep(self, content: bytes, purpose: str, fault: str = "") -> StoredFile:
-        stored = StoredFile(f"file-{secrets.token_hex(12)}", purpose, content, int(self.clock()), fault=fault)
-        self.files[stored.id] = stored
-        return stored
-
-    def _advance(self, batch: Batch) -> None:
-        """Move a batch to the state that the clock demands."""
+        age = self.clock() - batch.created_at
+        share = age / batch.seconds if batch.seconds else 1.0
         if batch.status not in {"validating", "in_progress", "finalizing"}:
-            return
-        elapsed, now = self.clock() - batch.created_at, self.clock()
-        if batch.ends_at is None or batch.ends_at > batch.created_at + WINDOW_SECONDS:
-            is_expired, share = elapsed >= WINDOW_SECONDS, min(FINALIZATION - 0.01, elapsed / WINDOW_SECONDS)
-        else:
-            seconds = batch.ends_at - batch.created_at
-            is_expired, share = False, 1.0 if now >= batch.ends_at else elapsed / seconds
-        if batch.codes and (share >= VALIDATION or is_expired):
+            return batch
+        if batch.codes and share >= VALIDATION:
             batch.status = "failed"
-        elif is_expired:
-            self._execute(batch, is_expired=True)
-            batch.status = "expired"
         elif share >= 1:
             self._execute(batch, is_expired=False)
             batch.status = "completed"
+        elif age >= WINDOW_SECONDS:
+            self._execute(batch, is_expired=True)
+            batch.status = "expired"
         elif share >= VALIDATION:
             batch.status = "finalizing" if share >= FINALIZATION else "in_progress"
+        return batch
 
     def _execute(self, batch: Batch, *, is_expired: bool) -> None:
         """Execute the requests and write the two files. The order of the output is not that of the input."""
         output, errors = BytesIO(), BytesIO()
-        shuffled = self._random.sample(batch.requests, len(batch.requests))
-        for request in shuffled:
-            for is_error, line in self._lines(request, is_expired=is_expired):
-                (errors if is_error else output).write(line)
-                batch.completed += not is_error
+        for request in reversed(batch.requests):
+            is_completed, line = self._line(request, is_expired=is_expired)
+            (output if is_completed else errors).write(line)
+            batch.completed += is_completed
         if batch.fault == "no_output_file":
             return
         if output.tell():
-            batch.output_file_id = self._keep(output.getvalue(), "batch_output", batch.fault).id
+            batch.output_file_id = self.upload(output.getvalue(), "batch_output", batch.fault)["id"]
         if errors.tell():
-            batch.error_file_id = self._keep(errors.getvalue(), "batch_output").id
+            batch.error_file_id = self.upload(errors.getvalue(), "batch_output")["id"]
 
-    def _lines(self, request: Mapping[str, Any], *, is_expired: bool) -> Iterator[tuple[bool, bytes]]:
-        """Yield the lines of one request, and whether each belongs to the error file."""
-        prompt, custom_id = str(request["body"].get("prompt")), request["custom_id"]
-        fault = next((name for name in LINE_FAULTS if f"[{name}]" in prompt), "")
-        if is_expired or fault == "line_expired":
-            message = "This request could not be executed before the completion window expired."
-            yield True, _line(custom_id, None, {"code": "batch_expired", "message": message})
-            return
-        if fault == "line_failed":
-            message = "An error occurred while processing your request."
-            yield True, _line(custom_id, None, {"code": None, "message": message})
-            return
+    def _line(self, request: Mapping[str, Any], *, is_expired: bool) -> tuple[bool, bytes]:
+        """Return whether a request was completed, and its line."""
+        names = ["line_expired"] if is_expired else names_in(str(request["body"].get("prompt")))
+        result: dict[str, Any] = {"id": f"batch_req_{secrets.token_hex(12)}", "custom_id": request["custom_id"]}
+        error = next((LINE_ERRORS[name] for name in names if name in LINE_ERRORS), None)
+        if error:
+            return False, _line({**result, "response": None, "error": error})
         status, body = self.make(request["body"])
-        request_id = f"req_{secrets.token_hex(12)}"
-        line = _line(custom_id, {"status_code": status, "request_id": request_id, "body": body}, None)
-        if fault == "line_malformed":
-            line = line[: len(line) // 2] + b"\n"
-        if fault != "line_missing":
-            yield status != 200, line  # noqa: PLR2004
-        if fault == "line_twice":
-            yield status != 200, line  # noqa: PLR2004
+        response = {"status_code": status, "request_id": f"req_{secrets.token_hex(12)}", "body": body}
+        line = _line({**result, "response": response, "error": None})
+        for name in names:
+            line = LINE_FAULTS.get(name, bytes)(line)
+        return status == OK, line
+
+
+def _line(document: Mapping[str, Any]) -> bytes:
+    return json.dumps(document).encode() + b"\n"
 
 
 def _codes(requests: list[dict[str, Any]], fault: str) -> tuple[str, ...]:
@@ -254,49 +231,29 @@ def _codes(requests: list[dict[str, Any]], fault: str) -> tuple[str, ...]:
         "duplicate_custom_id": len(set(ids)) < len(ids),
         "mismatched_model": len(models) > 1,
         "invalid_url": any((request.get("method"), request.get("url")) != ("POST", ENDPOINT) for request in requests),
-        "too_many_requests": len(requests) > MOST_REQUESTS,
     }
     return tuple(code for code, is_wrong in found.items() if is_wrong)
 
 
-def _line(custom_id: str, response: object, error: object) -> bytes:
-    line = {"id": f"batch_req_{secrets.token_hex(12)}", "custom_id": custom_id, "response": response, "error": error}
-    return json.dumps(line).encode() + b"\n"
-
-
-def _file(file: StoredFile) -> dict[str, Any]:
-    return {
-        "id": file.id,
-        "object": "file",
-        "bytes": len(file.content),
-        "created_at": file.created_at,
-        "filename": "requests.jsonl",
-        "purpose": file.purpose,
-        "status": "processed",
-    }
-
-
-def _batch(batch: Batch) -> dict[str, Any]:
-    is_failed = batch.status == "failed"
+def _described(batch: Batch) -> dict[str, Any]:
+    """Return the JSON object of a batch."""
     errors = [{"code": code, "message": code, "line": None, "param": None} for code in batch.codes]
-    total = len(batch.requests)
-    ended = batch.status in {"completed", "expired"}
+    total, has_ended = len(batch.requests), batch.status in {"completed", "expired"}
     return {
         "id": batch.id,
         "object": "batch",
         "endpoint": ENDPOINT,
-        "errors": {"object": "list", "data": errors} if is_failed else None,
+        "errors": {"object": "list", "data": errors} if batch.status == "failed" else None,
         "input_file_id": batch.input_file_id,
         "completion_window": "24h",
         "status": batch.status,
         "output_file_id": batch.output_file_id,
         "error_file_id": batch.error_file_id,
         "created_at": int(batch.created_at),
-        "expires_at": int(batch.created_at) + WINDOW_SECONDS,
         "request_counts": {
             "total": total,
             "completed": batch.completed,
-            "failed": total - batch.completed if ended else 0,
+            "failed": total - batch.completed if has_ended else 0,
         },
         "metadata": dict(batch.metadata),
     }

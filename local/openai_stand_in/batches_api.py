@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import base64
-import json
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from .delivery import Reply, json_reply
-from .faults import NO_FAULT, Delivery, Fault, Route
+from .delivery import Reply, json_object, json_reply
+from .faults import NO_FAULT, Delivery, Fault
 from .images_api import check_key, picture_of, success
 from .parameters import RefusalError, accept
 
@@ -38,34 +37,23 @@ def retrieve_content(state: State, request: Request, _request_id: str, name: str
     """`GET /v1/files/{id}/content`. It has no ranges, unless `Batches.takes_ranges`."""
     check_key(state, request)
     file = state.batches.content(name)
-    content, status, fault = file.content, 200, NO_FAULT
+    content, status, fault = file.content, 200, file.fault if file.downloads == 1 else ""
     if request.range and state.batches.takes_ranges:
         content, status = content[request.range.ranges[0][0] :], 206
-    elif file.downloads == 1 and file.fault == "output_truncated":
+    elif fault == "output_truncated":
         content = content[: len(content) // 2]
-    elif file.downloads == 1 and file.fault == "output_cut":
-        fault = _CUT
     reply = Reply(content, status, content_type="application/octet-stream")
-    reply.fault = fault
+    reply.fault = _CUT if fault == "output_cut" else NO_FAULT
     return reply
 
 
 def create_batch(state: State, request: Request, _request_id: str) -> Reply:
     """`POST /v1/batches`."""
     check_key(state, request)
-    try:
-        document = json.loads(request.get_data())
-    except ValueError:
-        document = None
-    if not isinstance(document, dict):
-        raise RefusalError("We could not parse the JSON body of your request.")
-    batch, fault = state.batches.create(document)
+    batch, fault = state.batches.create(json_object(request))
     if fault == "batch_error":
         return Reply("<html>Bad Gateway</html>", 502, content_type="text/html")
-    reply = json_reply(200, batch)
-    if fault == "batch_lost":
-        reply.fault = _LOST
-    return reply
+    return json_reply(200, batch, _LOST if fault == "batch_lost" else NO_FAULT)
 
 
 def retrieve_batch(state: State, request: Request, _request_id: str, name: str) -> Reply:
@@ -104,18 +92,15 @@ def execute(state: State, body: Mapping[str, Any]) -> tuple[int, dict[str, Any]]
 
     A fault without a status is a server error.
     """
-    ledger = state.current_ledger
-    entry = ledger.request("batch", body.get("model"), body.get("prompt"))
+    entry = state.entry("batch", body)
     try:
         generation = accept(body, state.models(), state.current_date())
     except RefusalError as refusal:
         return refusal.status, refusal.body
-    found = state.take_fault(Route.GENERATIONS, body.get("model"), body.get("prompt"))
-    fault = found[1] if found else NO_FAULT
+    fault = state.take_fault(body["prompt"]) or NO_FAULT
     if not fault.bills:
         error = fault.body if isinstance(fault.body, dict) else {"error": {"type": "server_error", "code": None}}
         return fault.status or 500, error
-    picture = picture_of(state, generation, fault)
-    cost = generation.model.microdollars(generation.input_tokens, generation.output_tokens)
-    ledger.bill(entry, picture, -(-cost // 2))
-    return 200, success(generation, [{"b64_json": base64.b64encode(picture).decode()}])
+    picture = picture_of(state, generation)
+    entry.microdollars = -(-generation.microdollars // 2)
+    return 200, success(generation, {"b64_json": base64.b64encode(picture).decode()})

@@ -1,4 +1,4 @@
-"""The models, and the check of a request's parameters: a `Generation`, or a `RefusalError` in OpenAI's words.
+"""The models, and the check of a request's parameters: a `Generation`, or a `RefusalError` of OpenAI's shape.
 
 Sources, as of November 2026: OpenAI's API reference for `POST /v1/images/generations`, its deprecations page, its
 prices, and the image generation guide. The guide publishes no output tokens of gpt-image-2.6: those of 2.5 stand here.
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 LONGEST_EDGE = 3840
 FEWEST_PIXELS, MOST_PIXELS = 655_360, 8_294_400
 NO_COMPRESSION = 100  # per cent
-FORMATS = ("png", "webp", "jpeg")
-BACKGROUNDS = ("transparent", "opaque", "auto")
-MODERATIONS = ("low", "auto")
+GPT_CHOICES: Mapping[str, tuple[str, ...]] = {
+    "background": ("auto", "opaque", "transparent"),
+    "moderation": ("auto", "low"),
+    "output_format": ("png", "webp", "jpeg"),
+}
+"""The values of parameters of all GPT image models. Here as in `Model.choices`, the first one is the default."""
 RESPONSE_FORMATS = ("url", "b64_json")
 GPT_SIZES = ("auto", "1024x1024", "1536x1024", "1024x1536")
 DALL_E_SIZES = ("1024x1024", "1792x1024", "1024x1792")
-COMMON_PARAMETERS = frozenset({"prompt", "model", "n", "size", "quality"})
-GPT_PARAMETERS = COMMON_PARAMETERS | {"background", "moderation", "output_compression", "output_format"}
-DALL_E_PARAMETERS = COMMON_PARAMETERS | {"response_format"}
 
 # The first generation's output tokens by quality and size; later generations have a formula (see `output_tokens`).
 FIRST_GENERATION_TOKENS = {
@@ -61,6 +61,14 @@ class Model:
     def is_dall_e(self) -> bool:
         """Whether the model speaks the API's older dialect."""
         return self.usd_per_picture is not None
+
+    @property
+    def choices(self) -> Mapping[str, tuple[str, ...]]:
+        """The parameters that take one of a list of values, with that list."""
+        sizes = {"size": self.sizes} if self.sizes else {}
+        if self.is_dall_e:
+            return {"quality": self.qualities, "response_format": RESPONSE_FORMATS, **sizes}
+        return {**GPT_CHOICES, "quality": ("auto", *self.qualities), **sizes}
 
     def is_live(self, today: date) -> bool:
         """Whether OpenAI still serves the model on that day."""
@@ -151,84 +159,94 @@ class Generation:
         """The output tokens of the picture."""
         return self.model.output_tokens(self.width, self.height, self.quality)
 
+    @property
+    def microdollars(self) -> int:
+        """The price in millionths of a dollar."""
+        return self.model.microdollars(self.input_tokens, self.output_tokens)
+
 
 def accept(document: Mapping[str, Any], models: Mapping[str, Model], today: date) -> Generation:
     """Check a request as OpenAI does. A parameter that is null counts as absent. Raises RefusalError."""
     given = {name: value for name, value in document.items() if value is not None}
-    model = _model(given, models, today)
-    for name in given:
-        if name not in (DALL_E_PARAMETERS if model.is_dall_e else GPT_PARAMETERS):
-            raise RefusalError(f"Unknown parameter: '{name}'.", param=name, code="unknown_parameter")
+    name = str(given.get("model"))
+    model = models.get(name)
+    if model is None or not model.is_live(today):
+        raise _user_error("model", f"The model '{name}' does not exist.")
+    known = {"model", "prompt", "n", "size", *model.choices, *(() if model.is_dall_e else ("output_compression",))}
+    for parameter in given:
+        if parameter not in known:
+            raise RefusalError(f"Unknown parameter: '{parameter}'.", param=parameter, code="unknown_parameter")
     prompt = _prompt(given, model)
     _integer(given, "n", 1, 1, 1)
-    width, height = _size(given, model)
-    output_format = _choice(given, "output_format", FORMATS, "png")
-    _choice(given, "moderation", MODERATIONS, "auto")
+    chosen = {parameter: _choice(given, parameter, values) for parameter, values in model.choices.items()}
+    width, height = _size(str(chosen.get("size", given.get("size", "auto"))), model)
+    background, output_format = chosen.get("background", "auto"), chosen.get("output_format", "png")
+    if background == "transparent" and not model.transparent:
+        raise _user_error("background", "Transparent background is not supported for this model.")
+    if background == "transparent" and output_format == "jpeg":
+        raise _user_error("background", "Transparent background is not supported for output format 'jpeg'.")
+    compression = _integer(given, "output_compression", 0, NO_COMPRESSION, NO_COMPRESSION)
+    if output_format == "png" and compression < NO_COMPRESSION:
+        raise _user_error("output_compression", "Compression less than 100 is not supported for PNG output format.")
     return Generation(
         model=model,
         seed=sha256(prompt.encode("utf-8", "surrogatepass")).digest(),
         input_tokens=max(1, -(-len(prompt) // 4)),  # OpenAI's rule of thumb: four characters a token
         width=width,
         height=height,
-        quality=_quality(given, model),
-        background=_background(given, model, output_format),
+        quality="medium" if chosen["quality"] == "auto" else chosen["quality"],
+        background="transparent" if background == "transparent" else "opaque",
         output_format=output_format,
-        compression=_compression(given, output_format),
-        by_url=_choice(given, "response_format", RESPONSE_FORMATS, "url") == "url" and model.is_dall_e,
+        compression=compression,
+        by_url=chosen.get("response_format") == "url",
     )
 
 
-def _model(given: Mapping[str, Any], models: Mapping[str, Model], today: date) -> Model:
-    if "model" not in given:
-        raise RefusalError("Missing required parameter: 'model'.", param="model", code="missing_required_parameter")
-    name = given["model"]
-    if not isinstance(name, str):
-        raise _wrong_type("model", "a string")
-    model = models.get(name)
-    if model is None or not model.is_live(today):
-        raise _user_error("model", f"The model '{name}' does not exist.")
-    return model
-
-
 def _prompt(given: Mapping[str, Any], model: Model) -> str:
-    if "prompt" not in given:
-        raise RefusalError("Missing required parameter: 'prompt'.", param="prompt", code="missing_required_parameter")
-    prompt = given["prompt"]
+    prompt = given.get("prompt", "")
     if not isinstance(prompt, str):
-        raise _wrong_type("prompt", "a string")
+        raise RefusalError("Invalid type for 'prompt': expected a string.", param="prompt", code="invalid_type")
     if not prompt:
-        message = "Invalid 'prompt': empty string. Expected a string with minimum length 1, but got an empty string."
-        raise RefusalError(message, param="prompt", code="empty_string")
+        raise RefusalError("Invalid 'prompt': empty string.", param="prompt", code="empty_string")
     if len(prompt) > model.longest_prompt:
-        message = (
-            f"Invalid 'prompt': string too long. Expected a string with maximum length {model.longest_prompt}, but got "
-            f"a string with length {len(prompt)} instead."
-        )
+        message = f"Invalid 'prompt': string too long. Expected at most {model.longest_prompt} characters."
         raise RefusalError(message, param="prompt", code="string_above_max_length")
     return prompt
 
 
-def _size(given: Mapping[str, Any], model: Model) -> tuple[int, int]:
-    sizes = model.sizes
-    size = (
-        _choice(given, "size", sizes, "1024x1024" if model.is_dall_e else "auto")
-        if sizes
-        else given.get("size", "auto")
-    )
-    if not isinstance(size, str):
-        raise _wrong_type("size", "a string")
+def _choice(given: Mapping[str, Any], name: str, values: tuple[str, ...]) -> str:
+    value = given.get(name, values[0])
+    if value not in values:
+        message = f"Invalid value: '{value}'. Supported values are: {', '.join(map(repr, values))}."
+        raise RefusalError(message, param=name, code="invalid_value")
+    return str(value)
+
+
+def _integer(given: Mapping[str, Any], name: str, least: int, most: int, default: int) -> int:
+    value = given.get(name, default)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise RefusalError(f"Invalid type for '{name}': expected an integer.", param=name, code="invalid_type")
+    if not least <= value <= most:
+        message = f"Invalid '{name}': expected a value from {least} to {most}, but got {value} instead."
+        raise RefusalError(
+            message, param=name, code="integer_below_min_value" if value < least else "integer_above_max_value"
+        )
+    return value
+
+
+def _size(size: str, model: Model) -> tuple[int, int]:
     if size == "auto":
         return 1024, 1024
     match = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", size)
-    if not match:
-        raise _user_error("size", f"Invalid size '{size}'. Expected a size in the form WIDTHxHEIGHT, or 'auto'.")
-    width, height = int(match[1]), int(match[2])
-    if sizes is None and (why := _size_problem(width, height)):
-        raise _user_error("size", f"Invalid size '{size}'. {why}")
+    width, height = (int(match[1]), int(match[2])) if match else (0, 0)
+    if not model.sizes and (problem := _size_problem(width, height)):
+        raise _user_error("size", f"Invalid size '{size}'. {problem}")
     return width, height
 
 
 def _size_problem(width: int, height: int) -> str | None:
+    if not width:
+        return "Expected a size in the form WIDTHxHEIGHT, or 'auto'."
     if width % 16 or height % 16:
         return "Width and height must both be divisible by 16."
     if max(width, height) > LONGEST_EDGE:
@@ -238,57 +256,6 @@ def _size_problem(width: int, height: int) -> str | None:
     if not FEWEST_PIXELS <= width * height <= MOST_PIXELS:
         return f"The total number of pixels must be between {FEWEST_PIXELS} and {MOST_PIXELS}."
     return None
-
-
-def _quality(given: Mapping[str, Any], model: Model) -> str:
-    if model.is_dall_e:
-        return _choice(given, "quality", model.qualities, model.qualities[0])
-    quality = _choice(given, "quality", (*model.qualities, "auto"), "auto")
-    return "medium" if quality == "auto" else quality
-
-
-def _background(given: Mapping[str, Any], model: Model, output_format: str) -> str:
-    if _choice(given, "background", BACKGROUNDS, "auto") != "transparent":
-        return "opaque"
-    if not model.transparent:
-        raise _user_error("background", "Transparent background is not supported for this model.")
-    if output_format == "jpeg":
-        raise _user_error("background", "Transparent background is not supported for output format 'jpeg'.")
-    return "transparent"
-
-
-def _compression(given: Mapping[str, Any], output_format: str) -> int:
-    compression = _integer(given, "output_compression", 0, NO_COMPRESSION, NO_COMPRESSION)
-    if output_format == "png" and compression < NO_COMPRESSION:
-        message = "Compression less than 100 is not supported for PNG output format."
-        raise _user_error("output_compression", message)
-    return compression
-
-
-def _choice(given: Mapping[str, Any], name: str, choices: tuple[str, ...], default: str) -> str:
-    value = given.get(name, default)
-    if not isinstance(value, str):
-        raise _wrong_type(name, "a string")
-    if value not in choices:
-        listed = ", ".join(f"'{choice}'" for choice in choices)
-        message = f"Invalid value: '{value}'. Supported values are: {listed}."
-        raise RefusalError(message, param=name, code="invalid_value")
-    return value
-
-
-def _integer(given: Mapping[str, Any], name: str, least: int, most: int, default: int) -> int:
-    value = given.get(name, default)
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise _wrong_type(name, "an integer")
-    if not least <= value <= most:
-        sign, bound, word = (">=", least, "below_min") if value < least else ("<=", most, "above_max")
-        message = f"Invalid '{name}': expected a value {sign} {bound}, but got {value} instead."
-        raise RefusalError(message, param=name, code=f"integer_{word}_value")
-    return value
-
-
-def _wrong_type(name: str, expected: str) -> RefusalError:
-    return RefusalError(f"Invalid type for '{name}': expected {expected}.", param=name, code="invalid_type")
 
 
 def _user_error(name: str, message: str) -> RefusalError:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 import time
-from collections import OrderedDict, deque
-from dataclasses import asdict, dataclass, field, replace
+from collections import Counter
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from functools import partial
 from hashlib import sha256
@@ -14,14 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from .batches import Batches
 from .batches_api import execute
-from .faults import CATALOGUE, Fault, Route
+from .faults import CATALOGUE, Fault, names_in
 from .parameters import MODELS, Model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
-
-RECENT_ENTRIES = 100
-KEPT_PICTURES = 128
 
 
 def prompt_key(prompt: str) -> str:
@@ -31,97 +27,21 @@ def prompt_key(prompt: str) -> str:
 
 @dataclass
 class Entry:
-    """One request for a picture. prompt: its key. status: None as long as no response was sent."""
+    """One request for a picture. prompt: its key. microdollars: the bill. status: None until a response is ready."""
 
     request_id: str
-    model: str | None
-    prompt: str | None
-    billed: bool = False
-    fault: str | None = None
+    prompt: str
+    microdollars: int = 0
     status: int | None = None
-
-
-class Ledger:
-    """Requests, bills and downloads. It may be used by several threads at once."""
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._requests = self._billed = self._microdollars = 0
-        self._downloads = self._downloads_with_authorization = 0
-        self._by_prompt: dict[str, dict[str, int]] = {}
-        self._recent: deque[Entry] = deque(maxlen=RECENT_ENTRIES)
-        self._last_picture_sha256: str | None = None
-
-    def request(self, request_id: str, model: object, prompt: object) -> Entry:
-        """Count a request as it arrives, a bad one too."""
-        entry = Entry(
-            request_id,
-            model if isinstance(model, str) else None,
-            prompt_key(prompt) if isinstance(prompt, str) else None,
-        )
-        with self._lock:
-            self._requests += 1
-            self._recent.append(entry)
-            if entry.prompt:
-                self._by_prompt.setdefault(entry.prompt, {"requests": 0, "billed": 0})["requests"] += 1
-        return entry
-
-    def bill(self, entry: Entry, picture: bytes, microdollars: int) -> None:
-        """Bill a picture: its generation is complete."""
-        with self._lock:
-            entry.billed = True
-            self._billed += 1
-            self._microdollars += microdollars
-            self._last_picture_sha256 = sha256(picture).hexdigest()
-            if entry.prompt:
-                self._by_prompt[entry.prompt]["billed"] += 1
-
-    def download(self, *, with_authorization: bool) -> None:
-        """Count a download. with_authorization: it carried an API key, which a download must not."""
-        with self._lock:
-            self._downloads += 1
-            self._downloads_with_authorization += with_authorization
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the ledger as `StandIn.ledger` describes it."""
-        with self._lock:
-            return {
-                "requests": self._requests,
-                "billed": self._billed,
-                "usd": self._microdollars / 1_000_000,
-                "downloads": self._downloads,
-                "downloads_with_authorization": self._downloads_with_authorization,
-                "by_prompt": {prompt: dict(counts) for prompt, counts in self._by_prompt.items()},
-                "recent": [asdict(entry) for entry in self._recent],
-                "last_picture_sha256": self._last_picture_sha256,
-            }
 
 
 @dataclass
 class Rule:
     """A fault for the requests that match, `left` times (None: without end)."""
 
-    name: str
     fault: Fault
     left: int | None
-    model: str | None = None
-    prompt_contains: str | None = None
-
-    def matches(self, route: Route, model: object, prompt: object) -> bool:
-        """Whether a request on that route meets the fault."""
-        return (
-            self.left != 0
-            and self.fault.route == route
-            and self.model in (None, model)
-            and (self.prompt_contains is None or self.prompt_contains in str(prompt))
-        )
-
-
-@dataclass
-class _Offer:
-    picture: bytes
-    fault: Fault | None
-    left: int | None
+    prompt_contains: str = ""
 
 
 @dataclass(kw_only=True, eq=False)
@@ -133,26 +53,25 @@ class State:
     picture_bytes: int = 0
     dall_e_3: bool = False
     shutdown_dates: Mapping[str, date | None] = field(default_factory=dict)
-    today: date | None = None
     sleep: Callable[[float], object] | None = None
     batch_seconds: float = 0
     sign: Callable[[bytes], bytes] | None = None
     clock: Callable[[], float] = time.time
 
     def __post_init__(self) -> None:
-        self.stopping = Event()
+        self._defaults = dict(vars(self))
         self._lock = Lock()
-        self._defaults = {name: getattr(self, name) for name in SETTINGS}
+        self.stopping = Event()
         self.reset()
 
     def reset(self) -> None:
-        """Restore every setting; forget the ledger, the script, the keys and the pictures."""
-        for name, value in self._defaults.items():
-            setattr(self, name, value)
-        self.current_ledger = Ledger()
-        self.accepted_keys = frozenset({self.api_key})
+        """Restore every setting; forget the ledger, the script, the keys, the pictures and the batches."""
+        vars(self).update(self._defaults)
+        self.entries: list[Entry] = []
+        self.downloads = 0
+        self.accept_keys({self.api_key})
         self.forget_script()
-        self._offers: OrderedDict[str, _Offer] = OrderedDict()
+        self.pictures: dict[str, tuple[bytes, Fault]] = {}
         self.batches = Batches(lambda: self.clock(), partial(execute, self), lambda: self.batch_seconds)  # noqa: PLW0108  # the clock can be replaced
 
     def accept_keys(self, keys: Collection[str]) -> None:
@@ -161,13 +80,12 @@ class State:
 
     def models(self) -> dict[str, Model]:
         """Return every model by name, the retired ones too, with the shutdown dates that hold here."""
-        models = dict(MODELS)
         dates = {**({"dall-e-3": None} if self.dall_e_3 else {}), **self.shutdown_dates}
-        return models | {name: replace(models[name], shutdown=shutdown) for name, shutdown in dates.items()}
+        return {**MODELS, **{name: replace(MODELS[name], shutdown=shutdown) for name, shutdown in dates.items()}}
 
     def current_date(self) -> date:
         """Return the date by which models are retired."""
-        return self.today or datetime.now(UTC).date()
+        return datetime.fromtimestamp(self.clock(), UTC).date()
 
     def pause(self, seconds: float) -> None:
         """Wait. Raises ConnectionAbortedError when the server stops meanwhile."""
@@ -176,71 +94,59 @@ class State:
             if self.stopping.is_set():
                 raise ConnectionAbortedError
 
+    def entry(self, request_id: str, document: Mapping[str, Any]) -> Entry:
+        """Count a request as it arrives, a bad one too."""
+        entry = Entry(request_id, prompt_key(str(document.get("prompt"))))
+        self.entries.append(entry)
+        return entry
+
+    def download(self, picture_id: str) -> tuple[bytes, Fault] | None:
+        """Count a download; return the picture behind a URL and the fault of its downloads, or None."""
+        with self._lock:
+            self.downloads += 1
+        return self.pictures.get(picture_id)
+
+    def ledger(self) -> dict[str, Any]:
+        """Return the requests and bills since the last reset.
+
+        `requests`; `billed`: pictures, counted when they are complete, before the response; `usd`; `downloads`;
+        `by_prompt`: requests and billed by `prompt_key`; `recent`: id and status of each request. It holds no prompt.
+        """
+        entries = list(self.entries)
+        billed = Counter(entry.prompt for entry in entries if entry.microdollars)
+        return {
+            "requests": len(entries),
+            "billed": billed.total(),
+            "usd": sum(entry.microdollars for entry in entries) / 1_000_000,
+            "downloads": self.downloads,
+            "by_prompt": {
+                prompt: {"requests": requests, "billed": billed[prompt]}
+                for prompt, requests in Counter(entry.prompt for entry in entries).items()
+            },
+            "recent": [{"request_id": entry.request_id, "status": entry.status} for entry in entries],
+        }
+
     def script(self, *faults: str | Mapping[str, Any], **options: Any) -> None:  # noqa: ANN401 - fields of Fault
         """Queue faults, each a name or a mapping `{"fault": name, …}`; the options belong to each of them.
 
-        Options: `times` (default 1, or "always"), `match` (`{"model": name, "prompt_contains": text}`), and any field
-        of `Fault`. A request that OpenAI would accept meets the first rule that matches. Raises KeyError for an
-        unknown fault, TypeError for an unknown option.
+        Options: `times` (default 1, or "always"), `match` (`{"prompt_contains": text}`), and any field of `Fault`. A
+        request that OpenAI would accept meets the first rule that matches. Raises KeyError for an unknown fault,
+        TypeError for an unknown option.
         """
         for given in faults:
             rule = {"times": 1, "match": {}, **({"fault": given} if isinstance(given, str) else given), **options}
             name, times, match = rule.pop("fault"), rule.pop("times"), rule.pop("match")
-            changed = _changed(CATALOGUE[name], rule)
-            with self._lock:
-                self._rules.append(Rule(name, changed, None if times == "always" else times, **match))
+            self._rules.append(Rule(replace(CATALOGUE[name], **rule), None if times == "always" else times, **match))
 
     def forget_script(self) -> None:
         """Forget the queued faults."""
+        self._rules: list[Rule] = []
+
+    def take_fault(self, prompt: str) -> Fault | None:
+        """Return the fault that a request meets: from the script, else from a `[name]` in the prompt."""
         with self._lock:
-            self._rules: list[Rule] = []
-
-    def take_fault(self, route: Route, model: object = None, prompt: object = None) -> tuple[str, Fault] | None:
-        """Return the fault that a request meets, with its name: from the script, else from a `[name]` in the prompt."""
-        with self._lock:
-            rule = next((rule for rule in self._rules if rule.matches(route, model, prompt)), None)
-            if rule:
-                rule.left = rule.left and rule.left - 1
-                return rule.name, rule.fault
-        for name in re.findall(r"\[(\w+)\]", prompt) if isinstance(prompt, str) else ():
-            if name in CATALOGUE and CATALOGUE[name].route is route:
-                return name, CATALOGUE[name]
-        return None
-
-    def offer(self, picture_id: str, picture: bytes, fault: Fault) -> None:
-        """Put a picture behind a URL. The last hundred or so are kept."""
-        with self._lock:
-            self._offers[picture_id] = _Offer(picture, fault.download, fault.downloads)
-            if len(self._offers) > KEPT_PICTURES:
-                self._offers.popitem(last=False)
-
-    def fetch(self, picture_id: str) -> tuple[bytes, Fault | None] | None:
-        """Return the picture behind a URL and the fault of this download; None for an unknown picture."""
-        with self._lock:
-            offer = self._offers.get(picture_id)
-            if offer is None:
-                return None
-            if offer.left is None:
-                return offer.picture, offer.fault
-            offer.left -= 1
-            return offer.picture, offer.fault if offer.left >= 0 else None
-
-
-SETTINGS = (
-    "latency",
-    "picture_bytes",
-    "dall_e_3",
-    "shutdown_dates",
-    "today",
-    "sleep",
-    "batch_seconds",
-    "sign",
-    "clock",
-)
-
-
-def _changed(fault: Fault, changes: Mapping[str, Any]) -> Fault:
-    """Return the fault with other fields; pause and size hold for its download too."""
-    fault = replace(fault, **{**changes, "route": Route(changes.get("route", fault.route))})
-    passed_on = {name: changes[name] for name in ("pause", "size") if name in changes}
-    return replace(fault, download=replace(fault.download, **passed_on)) if fault.download else fault
+            for rule in self._rules:
+                if rule.left != 0 and rule.prompt_contains in prompt:
+                    rule.left = rule.left and rule.left - 1
+                    return rule.fault
+        return next((CATALOGUE[name] for name in names_in(prompt) if name in CATALOGUE), None)
