@@ -89,10 +89,11 @@ def test_csv_row_is_data_and_blank_cell_is_absent() -> None:
     [
         ("lists/a.csv", "it,in,no,d,prompt\n1,2,3,4,Un faro\n", ["a/#0"]),
         ("lists/a.csv", "id,client_id,prompt\n1,acme,A quay\n1,other,A quay\n", ["a/1", "a/1"]),
+        ("lists/a.csv", f"id,prompt\n1,{'x' * 200_000}\n", ["a/1"]),
         ("lists/a.csv", "id,prompt\n", []),
         ("lists/a.json", " [ ] ", []),
     ],
-    ids=["short names", "two clients", "no row", "no element"],
+    ids=["short names", "two clients", "long prompt", "no row", "no element"],
 )
 def test_each_item_has_its_key(key: str, content: str, keys: list[str]) -> None:
     assert [event["idempotency_key"] for event in events_of(key, content)] == keys

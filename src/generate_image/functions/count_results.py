@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from generate_image.aws.batch_files import BatchFiles, MissingObjectError
-from generate_image.batch.shard_results import ShardResults
+from generate_image.batch.shard_results import write_manifest
 from generate_image.errors import ConfigurationError
 from generate_image.functions._runtime import Environment, LambdaContext, Serve, entry_point
 from generate_image.picture import BATCH
@@ -34,11 +34,8 @@ def build(environment: Environment) -> Serve:
         key = written["Key"]
         try:
             if event.get("pricing") == BATCH:
-                shards = ShardResults(files, key, PurePosixPath(event["key"]).parent.as_posix())
-                key = shards.write_manifest(written["Bucket"])
-                counted = totals(shards.items(), BATCH)
-            else:
-                counted = totals(files.results(key))
+                key = write_manifest(files, key, PurePosixPath(event["key"]).parent.as_posix(), written["Bucket"])
+            counted = totals(files.results(key), event.get("pricing", "standard"))
         except MissingObjectError as error:
             raise ConfigurationError(
                 f"S3 has no {error}. Check that the batch's role may write it, and that nothing deletes it."

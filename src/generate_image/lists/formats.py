@@ -7,7 +7,7 @@ so the other items go on. No message quotes the list: its cells may be prompts.
 import csv
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import BinaryIO, NamedTuple
 
@@ -63,9 +63,8 @@ def read_list(content: BinaryIO, list_format: str) -> Iterator[Item]:
     return _READERS[list_format](content)
 
 
-def misspelt_names(names: Iterable[str], known: Sequence[str]) -> Iterator[dict[str, str]]:
+def misspelt_names(names: Collection[str], known: Sequence[str]) -> Iterator[dict[str, str]]:
     """Yield a problem for each name that resembles a known name that is absent."""
-    names = [str(name) for name in names]
     yield from misspelt("", dict.fromkeys(names), [name for name in known if name != "id"])
     if "id" not in names:  # one letter would be half of it: it, in
         for name in names:
