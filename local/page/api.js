@@ -1,47 +1,43 @@
 // The API's protocol, as any client speaks it: POST, and after a 202 GET its Location until the picture is there.
 
+const CONFIG = "config.";
+const OPTION = "config.options.";
 /** Seconds between two calls where the API names none. */
 const PAUSE = 2;
 
-/** Fields of the form that are options of the Images API. Empty: not given. */
-export const OPTIONS = ["quality", "size", "output_format", "output_compression", "background"];
-
-/** The call that requests a picture. request: {prompt, client, credential, key, wait: seconds, more: JSON text, OPTIONS}. */
-export function postCall({ prompt, client, credential, key, wait, more, ...fields }) {
-  const prefer = wait > 0 ? `wait=${wait}` : "respond-async";
-  const headers = { "Content-Type": "application/json", "Idempotency-Key": key, Prefer: prefer };
+/** The call that requests a picture. request: the fields of the form, named as in the event; empty: not given. */
+export function postCall({ client_id, idempotency_key, wait, more, ...fields }) {
   const event = more.trim() ? JSON.parse(more) : {};
-  const given = OPTIONS.filter((name) => fields[name]).map((name) => [name, optionOf(name, fields[name])]);
-  const options = given.length > 0 && { options: Object.fromEntries(given) };
-  const config = { credentials_id: credential, ...(prompt && { prompt }), ...options, ...event.config };
-  return { method: "POST", url: imagesUrl(client), headers, body: JSON.stringify({ ...event, config }) };
-}
-
-function optionOf(name, text) {
-  return name === "output_compression" && /^\d+$/.test(text) ? Number(text) : text;
+  const config = {};
+  const options = {};
+  for (const [name, text] of Object.entries(fields)) {
+    if (name.startsWith(OPTION) && text) options[name.slice(OPTION.length)] = text;
+    else if (name.startsWith(CONFIG) && text) config[name.slice(CONFIG.length)] = text;
+  }
+  if (options.output_compression) options.output_compression = Number(options.output_compression);
+  if (Object.keys(options).length > 0) config.options = options;
+  const prefer = wait === "0" ? "respond-async" : `wait=${wait}`;
+  return {
+    method: "POST",
+    url: clientUrl(client_id, "images"),
+    headers: { "Content-Type": "application/json", "Idempotency-Key": idempotency_key, Prefer: prefer },
+    body: JSON.stringify({ ...event, config: { ...config, ...event.config } }),
+  };
 }
 
 /** The call that reads a picture, or its status. It buys nothing. */
-export function getCall(client, imageId) {
-  return { method: "GET", url: `${imagesUrl(client)}/${encodeURIComponent(imageId)}`, headers: {} };
+export function getCall({ client_id, imageId }) {
+  return { method: "GET", url: clientUrl(client_id, `images/${imageId}`), headers: {} };
 }
 
 /** The client's budget of this month, or undefined if it bought nothing under one. */
-export async function budgetOf(client) {
-  try {
-    const response = await fetch(clientUrl(client, "budget"));
-    return response.ok ? await response.json() : undefined;
-  } catch {
-    return undefined;
-  }
+export async function budgetOf(clientId) {
+  const { status, body } = await send({ url: clientUrl(clientId, "budget") });
+  return status === 200 ? body : undefined;
 }
 
-function imagesUrl(client) {
-  return clientUrl(client, "images");
-}
-
-function clientUrl(client, part) {
-  return new URL(`/clients/${encodeURIComponent(client)}/${part}`, window.location.href).href;
+function clientUrl(clientId, path) {
+  return new URL(`/clients/${encodeURIComponent(clientId)}/${path}`, window.location.href).href;
 }
 
 /** The curl command of a call, for any POSIX shell. */
@@ -53,36 +49,22 @@ export function curlCommand({ url, headers, body }) {
   return lines.join(" \\\n  ");
 }
 
-/**
- * Make a call and follow it to its end. Yields {sent: {method, url}}, {received: {status, seconds}} and
- * {pending: {image_id, status, seconds: until the next call}}. Returns {answer, method} or {problem}.
- * Throws only the reason of `signal`.
- */
-export async function* follow(call, signal) {
-  for (;;) {
-    yield { sent: call };
-    const began = performance.now();
-    let response;
-    let text;
-    try {
-      response = await fetch(call.url, { method: call.method, headers: call.headers, body: call.body, signal });
-      text = await response.text();
-    } catch {
-      signal.throwIfAborted();
-      return { problem: unreachable() };
-    }
-    yield { received: { status: response.status, seconds: (performance.now() - began) / 1000 } };
-    const body = parsed(text);
-    if (response.status === 200 && body?.data && body._meta_) return { answer: body, method: call.method };
-    const location = response.headers.get("Location");
-    if (response.status !== 202 || !body || (!location && call.method === "POST")) {
-      return { problem: problemOf(response, body, text) };
-    }
-    const seconds = retryAfter(response) ?? PAUSE;
-    yield { pending: { ...body, seconds } };
-    await pause(seconds, signal);
-    call = { method: "GET", url: location ? new URL(location, response.url).href : call.url, headers: {} };
+/** Make a call. Returns {status, body} with the picture, a problem, or the next call and its time: {next, seconds}. */
+export async function send(call) {
+  let response;
+  let text;
+  try {
+    response = await fetch(call.url, call);
+    text = await response.text();
+  } catch {
+    return { problem: unreachable() };
   }
+  const { status } = response;
+  const body = parsed(text);
+  if (status === 200 && body) return { status, body };
+  if (status !== 202 || !body) return { status, body, problem: problemOf(response, body, text) };
+  const url = new URL(response.headers.get("Location") ?? call.url, call.url).href;
+  return { status, body, next: { method: "GET", url, headers: {} }, seconds: retryAfter(response) ?? PAUSE };
 }
 
 function parsed(text) {
@@ -96,9 +78,9 @@ function parsed(text) {
 /** A problem of RFC 9457, API Gateway's {message}, or any other text. */
 function problemOf(response, body, text) {
   const isProblem = response.headers.get("Content-Type")?.startsWith("application/problem+json") && body;
-  const known = isProblem ? body : { detail: body?.message ?? (text.slice(0, 300) || "The response is empty.") };
+  const known = isProblem || { detail: body?.message ?? (text.slice(0, 300) || "The response is empty.") };
   const title = `HTTP ${response.status} ${response.statusText}`.trim();
-  return { title, status: response.status, ...known, body, retryAfter: retryAfter(response) };
+  return { title, status: response.status, ...known, retryAt: Date.now() + (retryAfter(response) ?? 0) * 1000 };
 }
 
 function unreachable() {
@@ -108,20 +90,7 @@ function unreachable() {
   return { title: "No connection to the server", detail, retryable: true, unreachable: true };
 }
 
-/** The seconds of Retry-After (RFC 9110: a number, or a date), or undefined. */
+/** The seconds of Retry-After, or undefined. The API writes no date. */
 function retryAfter(response) {
-  const value = response.headers.get("Retry-After");
-  if (!value) return undefined;
-  const seconds = /^\d+$/.test(value) ? Number(value) : (Date.parse(value) - Date.now()) / 1000;
-  return Number.isFinite(seconds) ? Math.max(seconds, 0.5) : undefined;
-}
-
-function pause(seconds, signal) {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(resolve, seconds * 1000);
-    signal.addEventListener("abort", () => {
-      clearTimeout(timer);
-      reject(signal.reason);
-    });
-  });
+  return Number(response.headers.get("Retry-After")) || undefined;
 }

@@ -1,251 +1,213 @@
 // The form, its buttons, and the requests under way.
+// One exchange: {request, call: the first one, calls: [{method, url, result}], began: ms, words,
+// and at the end: body, answer | problem, origin}.
 
-import { OPTIONS, budgetOf, follow, getCall, postCall } from "./api.js";
+import { budgetOf, getCall, postCall, send } from "./api.js";
 import { forget, isSame, keep, keptRequests, onChange } from "./requests.js";
 import * as view from "./view.js";
 
 const { at } = view;
 const form = at("form");
-/** Seconds until an open request is looked at again after a connection was lost. */
-const PAUSE = 5;
 const STATUS = {
   queued: "nothing is bought yet",
   started: "the provider may be drawing",
   generated: "bought, and on its way to S3",
 };
-/** The field of the form that an error is about. */
+/** The field of the form that an error, or another field of the event, is about. */
 const FIELDS = {
-  "config.credentials_id": "credential",
-  client_id: "client",
-  idempotency_key: "key",
-  ...Object.fromEntries(OPTIONS.map((name) => [`config.options.${name}`, name])),
+  CredentialsError: "config.credentials_id",
+  IdempotencyKeyReusedError: "idempotency_key",
+  prompt: "config.prompt",
 };
-const FIELD_OF_CODE = { CredentialsError: "credential", IdempotencyKeyReusedError: "key" };
+/** Milliseconds until an open request is followed again after a connection was lost. */
+const PAUSE = 5000;
 
-let waiting; // the AbortController of the exchange on the sheet
-let shown; // the exchange on the sheet: {request?, client, imageId?, posted}
-let keyUsed = false; // whether the key in the form already names a request
-const watched = new Set(); // client and key of open requests that are followed without being shown
+const running = new Set(); // the exchanges that have no end yet
+let shown; // the exchange in the result
 
 function requestInForm() {
-  const request = Object.fromEntries(new FormData(form));
-  return { ...request, wait: Number(request.wait) };
+  return Object.fromEntries(new FormData(form));
 }
 
-/** Notes by field: what the page itself can see, before anything is sent. */
-function problemsOf({ prompt, client, key, more }) {
-  const notes = {};
-  let event = {};
-  try {
-    event = more.trim() ? JSON.parse(more) : {};
-    if (event === null || typeof event !== "object" || Array.isArray(event)) notes.more = "Not a JSON object.";
-  } catch (error) {
-    notes.more = `Not JSON: ${error.message}`;
-  }
-  if (!prompt.trim() && !event?.data && !event?.config && !notes.more) notes.prompt = "Write a prompt.";
-  if (!/^[\w-]{1,64}$/.test(client)) notes.client = "1 to 64 letters, digits, - and _.";
-  if (!/^[!-~]([ -~]*[!-~])?$/.test(key)) notes.key = "1 to 255 ASCII characters: the key is an HTTP header.";
-  return notes;
+function fill(request) {
+  for (const control of form.elements) if (control.name) control.value = request[control.name];
 }
 
 function renewKey() {
-  at("key").value = crypto.randomUUID();
-  keyUsed = false;
-}
-
-function submit() {
-  const request = requestInForm();
-  if (waiting) return;
-  const notes = problemsOf(request);
-  if (view.showFieldProblems(notes)) {
-    at(Object.keys(notes)[0]).focus();
-    return;
-  }
-  post(request);
+  form.elements.idempotency_key.value = crypto.randomUUID();
 }
 
 /** Send a request. With a key that was sent before, the API returns the same picture. */
-async function post(request) {
+function post(request) {
+  if (exchangeOf(request)) return; // a double click
   const sent = { ...request, status: "open" };
+  show(start(sent, postCall(sent), sent.wait === "0" ? "Sent." : `Sent. The API waits up to ${sent.wait} s.`));
   keep(sent);
-  if (isSame(request, requestInForm())) keyUsed = true;
-  const words = request.wait ? `Sent. The API waits up to ${request.wait} s for the picture.` : "Sent.";
-  await run({ request: sent, client: request.client, posted: true }, postCall(request), words);
 }
 
 /** Read a picture whose id is known. */
-async function get(exchange) {
-  await run({ ...exchange, posted: false }, getCall(exchange.client, exchange.imageId), "Reading the picture.");
+function get(request) {
+  return start(request, getCall(request), "Reading the picture.");
 }
 
 /** Continue a request that was sent before. */
 function resume(request) {
-  fill(request);
-  return request.imageId ? get({ request, client: request.client, imageId: request.imageId }) : post(request);
+  const words = "Sent before this page was opened.";
+  return exchangeOf(request) ?? (request.imageId ? get(request) : start(request, postCall({ ...request, wait: "0" }), words));
 }
 
-/** Follow an exchange to its end on the sheet. */
-async function run(exchange, call, words) {
-  waiting?.abort();
-  const mine = (waiting = new AbortController());
+function exchangeOf(request) {
+  return [...running].find((exchange) => isSame(exchange.request, request));
+}
+
+function start(request, call, words) {
+  const exchange = { request, call, words, calls: [], began: Date.now() };
+  running.add(exchange);
+  follow(exchange);
+  return exchange;
+}
+
+function show(exchange) {
   shown = exchange;
-  view.showFieldProblems({});
-  view.showWaiting(call, words);
-  at("submit").setAttribute("aria-disabled", "true");
-  showRequests();
-  try {
-    const steps = follow(call, mine.signal);
-    let step = await steps.next();
-    for (; !step.done; step = await steps.next()) report(exchange, step.value);
-    await conclude(exchange, step.value, mine.signal);
-  } catch (error) {
-    if (!mine.signal.aborted) throw error;
-  } finally {
-    if (waiting === mine) {
-      waiting = undefined;
-      at("submit").removeAttribute("aria-disabled");
-      showRequests();
-    }
+  mark(exchange.problem);
+  view.show(exchange);
+}
+
+/** Make the calls of an exchange until it has an answer or a problem. */
+async function follow(exchange) {
+  const { request, calls } = exchange;
+  let result = { next: exchange.call };
+  while (result.next) {
+    const call = { ...result.next, result: "…" };
+    calls.push(call);
+    if (exchange === shown) show(exchange);
+    const began = performance.now();
+    result = await send(result.next);
+    call.result = `${result.status ?? "no response"} after ${((performance.now() - began) / 1000).toFixed(1)} s`;
+    if (!result.next) break;
+    request.imageId = result.body.image_id;
+    keep(request);
+    exchange.words = `Not ready yet: ${STATUS[result.body.status]}. Next look in ${Math.round(result.seconds)} s.`;
+    if (exchange === shown) show(exchange);
+    await new Promise((resolve) => setTimeout(resolve, result.seconds * 1000));
   }
-}
-
-function report(exchange, { sent, received, pending }) {
-  if (sent) view.showSent(sent);
-  if (received) view.showReceived(received);
-  if (!pending) return;
-  exchange.imageId = pending.image_id;
-  exchange.waited = true;
-  if (exchange.request) update(exchange.request, { imageId: pending.image_id });
-  const status = STATUS[pending.status] ?? pending.status;
-  view.showDoing(`Not ready yet: ${status}. Next look in ${Math.round(pending.seconds)} s.`);
-}
-
-async function conclude(exchange, { answer, problem }, signal) {
-  if (exchange.request) end(exchange.request, { answer, problem });
-  if (problem) {
-    view.showFieldProblems(fieldNotes(problem));
-    view.showProblem(problem);
-    return;
-  }
-  exchange.imageId = answer._meta_.image_id;
-  if (isSame(exchange.request, requestInForm())) renewKey();
-  await view.showAnswer(answer, { origin: originOf(exchange, answer), key: exchange.request?.key, signal });
-}
-
-/** To a GET, an earlier request bought every picture: `replayed` then says nothing of the POST before it. */
-function originOf({ posted, waited }, { _meta_: meta }) {
-  if (waited) return "bought now";
-  if (!posted) return "bought before, read again";
-  return meta.replayed ? "replayed: nothing was bought" : "bought now";
-}
-
-function fieldNotes({ code, detail, errors = [] }) {
-  const notes = {};
-  if (FIELD_OF_CODE[code]) notes[FIELD_OF_CODE[code]] = detail;
-  for (const { field, problem } of errors) {
-    const name = FIELDS[field] ?? (field === "config.prompt" || field === "prompt" ? "prompt" : "more");
-    notes[name] = name === "more" ? `${field}: ${problem}` : problem;
-  }
-  return notes;
+  running.delete(exchange);
+  end(exchange, result);
 }
 
 /** Save the end of a request: ready, failed, or unknown to the API. A lost connection leaves it open. */
-function end(request, { answer, problem }) {
-  if (answer) update(request, { status: "ready", imageId: answer._meta_.image_id });
-  else if (problem.code === "ImageNotFoundError") forget(request);
-  else if (!problem.unreachable) update(request, { status: problem.code ?? problem.title });
-  showRequests();
+function end(exchange, { body, problem }) {
+  const { request } = exchange;
+  if (problem) {
+    Object.assign(exchange, { problem, body, words: "The request failed." });
+    if (problem.code === "ImageNotFoundError") forget(request);
+    else if (problem.unreachable) setTimeout(resumeOpen, PAUSE);
+    else keep(Object.assign(request, { status: problem.code ?? problem.title }));
+  } else {
+    const origin = originOf(exchange, body);
+    Object.assign(exchange, { answer: body, body, origin, words: `The picture is here: ${origin}.` });
+    keep(Object.assign(request, { status: "ready", imageId: body._meta_.image_id }));
+    if (isSame(request, requestInForm())) renewKey();
+  }
+  if (exchange === shown) show(exchange);
   showBudget();
+}
+
+/** To a GET, an earlier request bought every picture: `replayed` then says nothing of the POST before it. */
+function originOf({ call, calls }, { _meta_: meta }) {
+  if (calls.length > 1) return "bought now";
+  if (call.method === "GET") return "bought before, read again";
+  return meta.replayed ? "replayed: nothing was bought" : "bought now";
+}
+
+/** Mark the fields of the form that a problem is about. */
+function mark({ code, errors = [] } = {}) {
+  const names = errors.map(({ field }) => FIELDS[field] ?? (form.elements[field] ? field : "more"));
+  for (const control of form.elements) {
+    const isWrong = control.name !== "" && [FIELDS[code], ...names].includes(control.name);
+    control.ariaInvalid = isWrong ? "true" : null;
+    if (isWrong) reveal(control);
+  }
+}
+
+function reveal(control) {
+  control.closest("details")?.setAttribute("open", "");
 }
 
 /** Show the money of the client in the form, if the server has budgets. */
 async function showBudget() {
   if (document.documentElement.dataset.budget === undefined) return;
-  view.showBudget(await budgetOf(at("client").value));
+  view.showBudget(await budgetOf(form.elements.client_id.value));
 }
 
-function update(request, changes) {
-  Object.assign(request, changes);
-  keep(request);
-  showRequests();
-}
-
-function showRequests() {
-  view.showRequests(keptRequests(), choose);
-  for (const request of keptRequests()) watch(request);
-}
-
-/** Follow an open request that is not on the sheet, so that its line in the list changes by itself. */
-async function watch(request) {
-  const name = JSON.stringify([request.client, request.key]);
-  const isShown = waiting && isSame(request, shown?.request);
-  if (request.status !== "open" || isShown || watched.has(name)) return;
-  watched.add(name);
-  const call = request.imageId ? getCall(request.client, request.imageId) : postCall({ ...request, wait: 0 });
-  const steps = follow(call, new AbortController().signal);
-  let step = await steps.next();
-  for (; !step.done; step = await steps.next()) {
-    if (step.value.pending) update(request, { imageId: step.value.pending.image_id });
-  }
-  if (step.value.problem?.unreachable) await new Promise((resolve) => setTimeout(resolve, PAUSE * 1000));
-  watched.delete(name);
-  end(request, step.value);
+/** Follow every open request, so that its line in the list changes by itself. */
+function resumeOpen() {
+  for (const request of keptRequests()) if (request.status === "open") resume(request);
 }
 
 /** Show a kept request; a failed one goes back into the form. */
 function choose(request) {
+  fill(request);
   if (request.status === "open" || request.status === "ready") {
     at("result").focus();
-    resume(request);
-    return;
+    show(resume(request));
+  } else {
+    form.elements["config.prompt"].focus();
   }
-  fill(request);
-  at("prompt").focus();
-}
-
-function fill(request) {
-  for (const name of ["prompt", "client", "credential", "key", "wait", "more"]) at(name).value = request[name];
-  for (const name of OPTIONS) at(name).value = request[name] ?? ""; // an older page kept none
-  keyUsed = true;
-}
-
-async function copy(button) {
-  await navigator.clipboard.writeText(at(button.dataset.copy).textContent);
-  view.say("Copied.");
 }
 
 function stop() {
-  waiting?.abort();
-  waiting = undefined;
-  at("submit").removeAttribute("aria-disabled");
-  view.showEmpty("Stopped waiting. The picture is made all the same; the list shows when it is ready.");
-  at("submit").focus();
-  showRequests();
+  shown = undefined;
+  view.showNothing("Stopped waiting. The picture is made all the same; the list shows when it is ready.");
+  form.querySelector(".main").focus();
+}
+
+function problemOfJson(text) {
+  try {
+    const event = JSON.parse(text.trim() || "{}");
+    return event === null || typeof event !== "object" || Array.isArray(event) ? "Not a JSON object." : "";
+  } catch (error) {
+    return `Not JSON: ${error.message}`;
+  }
 }
 
 form.addEventListener("submit", (event) => {
   event.preventDefault();
-  submit();
+  post(requestInForm());
 });
+form.addEventListener("invalid", ({ target }) => reveal(target), true);
 form.addEventListener("input", ({ target }) => {
-  if (target === at("key")) keyUsed = false;
-  else if (keyUsed && target !== at("wait")) renewKey();
+  if (target.name === "more") target.setCustomValidity(problemOfJson(target.value));
+  const isUsed = keptRequests().some((request) => isSame(request, requestInForm()));
+  if (isUsed && !["idempotency_key", "wait"].includes(target.name)) renewKey();
 });
 document.addEventListener("keydown", (event) => {
-  if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && form.contains(event.target)) submit();
-  if (event.key === "Escape" && waiting) stop();
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && form.contains(event.target)) form.requestSubmit();
+  if (event.key === "Escape" && running.has(shown)) stop();
 });
 at("new-key").addEventListener("click", renewKey);
 at("stop").addEventListener("click", stop);
 at("again").addEventListener("click", () => post(shown.request));
-at("retry").addEventListener("click", () => (shown.posted ? post(shown.request) : get(shown)));
-at("fresh").addEventListener("click", () => get(shown));
-for (const button of document.querySelectorAll("[data-copy]")) button.addEventListener("click", () => copy(button));
-at("client").addEventListener("change", showBudget);
-onChange(showRequests);
+at("fresh").addEventListener("click", () => show(get(shown.request)));
+at("retry").addEventListener("click", () => (shown.call.method === "GET" ? show(get(shown.request)) : post(shown.request)));
+form.elements.client_id.addEventListener("change", showBudget);
+for (const button of document.querySelectorAll("[data-copy]")) {
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(at(button.dataset.copy).textContent);
+    view.say("Copied.");
+  });
+}
+onChange(() => {
+  view.showRequests(keptRequests(), choose);
+  resumeOpen();
+});
 
 renewKey();
 showBudget();
+view.showRequests(keptRequests(), choose);
 const [newest] = keptRequests();
-if (newest?.status === "open") resume(newest);
-else showRequests();
+if (newest?.status === "open") {
+  fill(newest);
+  show(resume(newest));
+}
+resumeOpen();

@@ -27,34 +27,30 @@ def running_browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def context(running_browser: Browser) -> Iterator[BrowserContext]:
-    context = running_browser.new_context(
-        viewport={"width": 1280, "height": 900},
-        reduced_motion="reduce",
-        permissions=["clipboard-read", "clipboard-write"],
-    )
-    yield context
-    context.close()
+    permissions = ["clipboard-read", "clipboard-write"]
+    with running_browser.new_context(reduced_motion="reduce", permissions=permissions) as context:
+        yield context
 
 
 @pytest.fixture
-def url(account: Account, stand_in: StandIn) -> Iterator[str]:
+def url(account: Account, stand_in: StandIn, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The page's address. An indirect parameter has settings of the functions."""
     account.create_secret({"apiKey": stand_in.api_key})
-    settings = account.settings | {"OPENAI_BASE_URL": stand_in.base_url}
+    settings = account.settings | {"OPENAI_BASE_URL": stand_in.base_url} | getattr(request, "param", {})
     with (
         http_api(account, settings, StringIO(), sleep=lambda _: time.sleep(0.01)) as api,
-        web_server(api) as url,
+        web_server(api, has_budget="MONTHLY_BUDGET_USD" in settings) as url,
     ):
         yield url
 
 
 @pytest.fixture
 def open_page(context: BrowserContext, url: str) -> Iterator[Callable[[], Visit]]:
-    """Open the page in a new tab. A complaint of the browser that the test does not take fails it."""
-    visits = []
+    """Open the page in a new tab. A complaint of the browser that the test does not expect fails it."""
+    visits: list[Visit] = []
 
     def open_tab() -> Visit:
         visits.append(Visit(context.new_page(), url))
-        visits[-1].open()
         return visits[-1]
 
     yield open_tab

@@ -17,62 +17,60 @@ class Visit:
         self.complaints: list[str] = []
         page.on("console", self._on_console)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.open()
 
     def open(self) -> None:
         self.page.goto(self.url)
 
     def send(self, prompt: str, *, wait: int = 25) -> None:
         """Fill in the form and send it. wait: seconds until the first response."""
-        self.page.get_by_label("Prompt").fill(prompt)
-        self.page.get_by_label("Wait for the picture").select_option(str(wait))
-        self.submit()
+        self.field("Prompt").fill(prompt)
+        self.field("Wait for the picture").select_option(str(wait))
+        self.press(SUBMIT)
 
-    def submit(self) -> None:
-        self.page.get_by_role("button", name=SUBMIT).click()
+    def press(self, button: str) -> None:
+        self.page.get_by_role("button", name=button).click()
 
-    def see_picture(self, prompt: str) -> Locator:
+    def unfold(self, *sections: str) -> None:
+        for section in sections:
+            self.page.get_by_text(section, exact=True).click()
+
+    def see_picture(self, prompt: str, width: int = 1024) -> None:
         """Wait for the picture of a prompt."""
-        picture = self.page.locator("#picture")
-        expect(picture).to_be_visible()
-        expect(picture).to_have_attribute("alt", prompt)
-        return picture
+        expect(self.page.get_by_alt_text(prompt, exact=True)).to_be_visible()
+        expect(self.page.locator("#picture")).to_have_js_property("naturalWidth", width)
 
-    def see_problem(self, code: str) -> Locator:
-        """Wait for a problem with this code."""
-        problem = self.page.locator("#problem")
-        expect(problem).to_be_visible()
+    def see_problem(self, code: str, *complaints: str) -> Locator:
+        """Wait for a problem with this code. complaints: parts of the browser's complaints about it."""
+        problem = self.page.get_by_role("article")
         expect(problem).to_contain_text(code)
+        assert len(self.complaints) == len(complaints)
+        assert all(part in found for part, found in zip(complaints, self.complaints, strict=True))
+        self.complaints.clear()
         return problem
 
-    def see_waiting(self) -> Locator:
-        """Wait for the button that stops waiting."""
-        button = self.page.get_by_role("button", name="Stop waiting")
-        expect(button).to_be_visible()
-        return button
+    def see_waiting(self) -> None:
+        expect(self.page.get_by_role("button", name="Stop waiting")).to_be_visible()
 
-    def fact(self, name: str) -> Locator:
-        """Return a fact beside the picture, such as its price."""
-        return self.page.locator(f'#facts div:has(dt:text-is("{name}")) dd')
+    def see_fact(self, name: str, value: str | re.Pattern[str]) -> None:
+        """Wait for a fact beside the picture, such as its price."""
+        expect(self.page.locator(f'#facts div:has(dt:text-is("{name}")) dd')).to_have_text(value)
+
+    def see_kept(self, *statuses: str) -> None:
+        """Wait for the statuses in the list of requests."""
+        expect(self.page.locator("#requests .state")).to_have_text(list(statuses))
 
     def field(self, label: str) -> Locator:
-        return self.page.get_by_role("textbox", name=label, exact=True)
+        return self.page.get_by_role("form").get_by_label(label)
 
     def key(self) -> str:
         return self.field("Idempotency key").input_value()
 
-    def sent_keys(self) -> list[str]:
-        """Return the keys in the curl command."""
-        return re.findall(r"Idempotency-Key: ([^']+)'", self.page.locator("#curl").inner_text())
+    def sent_key(self) -> str:
+        """Return the key in the curl command."""
+        [key] = re.findall(r"Idempotency-Key: ([^']+)'", self.page.locator("#curl").inner_text())
+        return str(key)
 
-    def kept(self) -> Locator:
-        """Return the list of requests."""
-        return self.page.get_by_role("region", name="Requests of this browser").get_by_role("button")
-
-    def take_complaints(self) -> list[str]:
-        """Return the complaints of the browser, and forget them."""
-        complaints, self.complaints = self.complaints, []
-        return complaints
-
-    def _on_console(self, message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning"):
-            self.complaints.append(message.text)
+    def _on_console(self, line: ConsoleMessage) -> None:
+        if line.type in ("error", "warning"):
+            self.complaints.append(line.text)
