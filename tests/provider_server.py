@@ -11,8 +11,6 @@ from typing import NamedTuple, Self
 PICTURE = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
 USAGE = {"input_tokens": 9, "output_tokens": 439, "total_tokens": 448}
 
-TLS_HANDSHAKE = b"\x16"
-
 
 class Request(NamedTuple):
     """A received request. headers: names in lower case."""
@@ -31,12 +29,12 @@ Responder = Callable[[socket.socket, Request], None]
 """Writes a response. The connection is closed after it."""
 
 
-def respond(status: int, body: object, **headers: str) -> Responder:
-    """Return a responder. body: JSON, or bytes as they are."""
+def message(status: int, body: object, **headers: str) -> bytes:
+    """Return a response as it is sent. body: JSON, or bytes as they are."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     lines = [f"HTTP/1.1 {status} -", f"Content-Length: {len(content)}"]
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
-    return write(("\r\n".join(lines) + "\r\n\r\n").encode() + content)
+    return ("\r\n".join(lines) + "\r\n\r\n").encode() + content
 
 
 def write(content: bytes) -> Responder:
@@ -44,11 +42,19 @@ def write(content: bytes) -> Responder:
     return lambda connection, _request: connection.sendall(content)
 
 
+def respond(status: int, body: object, **headers: str) -> Responder:
+    """Return a responder. The arguments are those of ``message``."""
+    return write(message(status, body, **headers))
+
+
+def picture_document(content: bytes) -> dict[str, object]:
+    """Return the document of a purchase."""
+    return {"created": 1, "data": [{"b64_json": base64.b64encode(content).decode()}], "usage": USAGE}
+
+
 def picture() -> Responder:
     """Return the response of a purchase."""
-    return respond(
-        200, {"data": [{"b64_json": base64.b64encode(PICTURE).decode()}], "usage": USAGE}, x_request_id="req_1"
-    )
+    return respond(200, picture_document(PICTURE), x_request_id="req_1")
 
 
 def refuse(status: int, code: str, **headers: str) -> Responder:
@@ -104,7 +110,8 @@ class ProviderServer:
 
     def _respond(self, connection: socket.socket) -> None:
         with connection.makefile("rb") as stream:
-            if stream.peek(1)[:1] in {b"", TLS_HANDSHAKE}:
+            # TLS begins with this byte, and a request with its method.
+            if stream.peek(1)[:1] in {b"", b"\x16"}:
                 return
             first = stream.readline().decode()
             headers: dict[str, str] = {}

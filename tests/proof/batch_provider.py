@@ -1,6 +1,5 @@
 """A provider of batches over real connections, which fails as a script says. Its batches are those of the stand-in."""
 
-import base64
 import json
 import socket
 from collections import Counter
@@ -11,7 +10,7 @@ from local.openai_stand_in.batches import Batches
 from local.openai_stand_in.parameters import RefusalError
 from tests.proof.faults import Kind
 from tests.proof.provider import ERRORS, SILENT, CountingProvider
-from tests.provider_server import PICTURE, USAGE, Request
+from tests.provider_server import PICTURE, Request, message, picture_document
 
 BATCH_SECONDS = 500.0
 NO_EFFECT = frozenset({Kind.ERROR, Kind.RATE_LIMITED, Kind.UNAUTHORIZED, Kind.CLOSED, Kind.DIES_BEFORE, Kind.LATE})
@@ -57,7 +56,7 @@ class BatchProvider(CountingProvider):
         self.by_prompt[prompt] += 1
         picture = PICTURE + f"{prompt} {self.by_prompt[prompt]}".encode()
         self.pictures[prompt] = picture
-        return 200, {"created": 1, "data": [{"b64_json": base64.b64encode(picture).decode()}], "usage": USAGE}
+        return 200, picture_document(picture)
 
     def _respond_by_script(self, connection: socket.socket, request: Request) -> None:
         path, body = request.path, request.body
@@ -77,8 +76,8 @@ class BatchProvider(CountingProvider):
         if fault == "output_truncated":
             payload = payload[: len(payload) * 2 // 3]
         is_cut = kind is Kind.TRUNCATED or fault == "output_cut"
-        sent = payload[: len(payload) // 2] if is_cut else payload
-        connection.sendall(f"HTTP/1.1 {status} -\r\nContent-Length: {len(payload)}\r\n\r\n".encode() + sent)
+        sent = message(status, payload)
+        connection.sendall(sent[: len(sent) - len(payload) // 2] if is_cut else sent)
 
     def _fault_of_download(self, name: str, path: str) -> str:
         file = self.batches.files.get(path.split("/")[-2]) if name == "content" else None

@@ -3,13 +3,11 @@
 The stand-in draws and checks. This provider responds in well under a millisecond, which thousands of schedules need.
 """
 
-import base64
-import json
 import socket
 from collections.abc import Callable
 
 from tests.proof.faults import Kind
-from tests.provider_server import PICTURE, USAGE, ProviderServer, Request
+from tests.provider_server import PICTURE, ProviderServer, Request, message, picture_document
 
 Script = Callable[[str], Kind | None]
 """Takes the method of a request (POST or GET) and returns its fault."""
@@ -52,16 +50,12 @@ class CountingProvider(ProviderServer):
         if kind in SILENT:
             return
         status, document = ERRORS.get(kind, (200, None))
-        content = json.dumps(document).encode() if document else self._picture(request)
-        sent = content[: len(content) // 2] if kind is Kind.TRUNCATED else content
-        head = f"HTTP/1.1 {status} -\r\nx-request-id: req_{len(self.billed)}\r\nContent-Length: {len(content)}\r\n\r\n"
-        connection.sendall(head.encode() + sent)
+        content = message(status, document or self._picture(request), x_request_id=f"req_{len(self.billed)}")
+        connection.sendall(content[: -len(PICTURE)] if kind is Kind.TRUNCATED else content)
 
-    def _picture(self, request: Request) -> bytes:
+    def _picture(self, request: Request) -> object:
         if request.method == "GET":
             return self.billed[int(request.path.rpartition("/")[2])]
         if self._by_url:
-            url = f"{self.base_url.removesuffix('/v1')}/pictures/{len(self.billed) - 1}"
-            return json.dumps({"created": 1, "data": [{"url": url}]}).encode()
-        encoded = base64.b64encode(self.billed[-1]).decode()
-        return json.dumps({"created": 1, "data": [{"b64_json": encoded}], "usage": USAGE}).encode()
+            return {"created": 1, "data": [{"url": f"{self.base_url}/pictures/{len(self.billed) - 1}"}]}
+        return picture_document(self.billed[-1])

@@ -49,7 +49,6 @@ MONEY = (
         (400, error(None, None, inner_error={"code": "ResponsibleAIPolicyViolation"}), "ContentRejectedError"),
         (400, error(None, USER_ERROR, moderation_details={"moderation_stage": "input"}), "ContentRejectedError"),
         (400, error("invalid_value", USER_ERROR, "Invalid size '4096x4096'."), "ProviderRejectedError"),
-        (400, error("unknown_parameter", INVALID, param="response_format"), "ProviderRejectedError"),
         (401, error("invalid_api_key", INVALID), "ProviderAuthError"),
         (403, error(None, INVALID, "Your organization must be verified to use the model `x`."), "ProviderAuthError"),
         (404, error("model_not_found", INVALID), "NoSuchModelError"),
@@ -59,9 +58,7 @@ MONEY = (
         (400, error(None, None, "Error: the model 'dall-e-3' does not exist.", param="model"), "NoSuchModelError"),
         (404, error("DeploymentNotFound", None, "The API deployment does not exist."), "NoSuchModelError"),
         (403, error("model_not_found", INVALID), "ProviderAuthError"),
-        (404, error(404, None, "Not found", status="NOT_FOUND"), "ProviderRejectedError"),
         (429, error("rate_limit_exceeded", "requests"), "RateLimitedError"),
-        (429, error("slow_down", "rate_limit_error"), "RateLimitedError"),
         *((429, error(code), "QuotaExhaustedError") for code in MONEY),
         (429, error(None, "insufficient_quota"), "QuotaExhaustedError"),
         (400, error("billing_hard_limit_reached", INVALID), "QuotaExhaustedError"),
@@ -76,11 +73,9 @@ MONEY = (
         (501, error("server_error"), "OutcomeUnknownError"),
         (502, error("server_error", "server_error"), "OutcomeUnknownError"),
         (504, error("server_error"), "OutcomeUnknownError"),
-        (524, "<html></html>", "OutcomeUnknownError"),
         (408, error("Timeout"), "OutcomeUnknownError"),
         (399, "", "OutcomeUnknownError"),
         # odd shapes
-        (400, {"error": {"message": "no type"}}, "ProviderRejectedError"),
         (400, {"error": "a bare string"}, "ProviderRejectedError"),
         (422, {"detail": [{"loc": ["body"], "msg": "extra"}]}, "ProviderRejectedError"),
         (400, "not JSON", "ProviderRejectedError"),
@@ -88,7 +83,6 @@ MONEY = (
         (400, "[]", "ProviderRejectedError"),
         (400, {"error": {"code": ["list"], "type": {"a": 1}, "message": 7}}, "ProviderRejectedError"),
         (429, "<html>Too many</html>", "RateLimitedError"),
-        (401, {"detail": "no"}, "ProviderAuthError"),
         # a quoted prompt does not remove a model
         (400, error(None, None, "Invalid prompt: 'a model of a city that does not exist'"), "ProviderRejectedError"),
         (400, error(None, None, "Invalid prompt: 'the model 'dall-e-3' does not exist'"), "ProviderRejectedError"),
@@ -145,9 +139,10 @@ def test_moderation_categories_are_returned(details: object, categories: list[st
     ],
 )
 def test_retry_after_is_read_in_every_form(headers: dict[str, str], seconds: float | None) -> None:
-    limited = refuse(429, error("rate_limit_exceeded"), headers)
-    assert isinstance(limited, GenerateImageError)
-    assert limited.retry_after == seconds
+    for status in (429, 503):
+        refused = refuse(status, error("a code"), headers)
+        assert isinstance(refused, GenerateImageError)
+        assert refused.retry_after == seconds
 
 
 def test_message_does_not_quote_the_prompt() -> None:
