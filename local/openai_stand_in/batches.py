@@ -76,7 +76,7 @@ class Batches:
     status and body. seconds: that a batch takes. takes_ranges: whether a file can be read from a position on, which
     OpenAI does not document. faults: of the next submissions; an empty name is none.
 
-    - file_not_found: 400, although the file was just uploaded. batch_rate_limit: 429.
+    - file_not_found: 400, although the file was just uploaded.
     - token_limit_exceeded, batch_model_not_found: the batch fails its validation.
     - batch_lost, batch_error: the batch is made; the connection closes, or a gateway responds with 502.
     - never_ends: the requests are not executed before the window ends.
@@ -117,8 +117,6 @@ class Batches:
             if file is None or fault == "file_not_found":
                 message = f"Cannot find file {document.get('input_file_id')}, or it is not accessible."
                 raise RefusalError(message, param="file_id")
-            if fault == "batch_rate_limit":
-                raise RefusalError("Too many batches.", status=429, code="rate_limit_exceeded", kind="requests")
             if document.get("endpoint") != ENDPOINT or document.get("completion_window") != "24h":
                 raise RefusalError("Invalid 'endpoint' or 'completion_window'.", code="invalid_value")
             requests = [json.loads(line) for line in file.content.splitlines() if line.strip()]

@@ -1,7 +1,6 @@
 """Buys pictures over real connections, with a clock of its own."""
 
-from collections.abc import Callable, Sequence
-from itertools import cycle
+from collections.abc import Callable  # noqa: TC003
 from uuid import UUID
 
 from generate_image.credentials import Credentials
@@ -18,23 +17,14 @@ KEY = Credentials("sk-one")
 class Buyer:
     """Buys pictures with a clock of its own, on which only its sleep takes time."""
 
-    def __init__(
-        self,
-        base_url: str,
-        *models: str,
-        random: Sequence[float] = (0.5,),
-        seconds: float = 80,
-        quality: str = "medium",
-    ) -> None:
+    def __init__(self, base_url: str, *models: str, seconds: float = 80) -> None:
         self.clock = Clock()
         self.waits: list[float] = []
         self.while_asleep: Callable[[], object] = lambda: None
-        values = cycle(random)
         settings = Settings(
             image_bucket="pictures",
             image_namespace=UUID(int=0),
             image_models=models or (FIRST,),
-            image_quality=quality,
             openai_base_url=base_url,
         )
         deadline = Deadline(self.clock)
@@ -44,7 +34,7 @@ class Buyer:
             deadline,
             clock=self.clock,
             sleep=self._sleep,
-            random=lambda: next(values),
+            random=lambda: 0.5,
             reserve_seconds=20,
             shortest_purchase_seconds=6,
         )

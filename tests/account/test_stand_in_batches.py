@@ -71,22 +71,6 @@ def test_batch_goes_through_its_states_to_two_files(client: OpenAI, clock: Clock
     assert (ended.request_counts.completed, ended.request_counts.failed) == (3, 1)
 
 
-def test_unfinished_requests_expire(client: OpenAI, clock: Clock, stand_in: StandIn) -> None:
-    stand_in.batches.faults.append("never_ends")
-    batch = submit(client)
-    clock.pass_by(86_400)
-    expired = client.batches.retrieve(batch.id)
-
-    assert (expired.status, expired.output_file_id) == ("expired", None)
-    assert {line["error"]["code"] for line in lines_of(client, expired.error_file_id)} == {"batch_expired"}
-    assert stand_in.ledger()["billed"] == 0
-
-
-def test_list_has_pages(client: OpenAI) -> None:
-    made = [submit(client).id for _ in range(5)]
-    assert [batch.id for batch in client.batches.list(limit=2)] == made[::-1]
-
-
 def test_cancelled_batch_bills_nothing(client: OpenAI, clock: Clock, stand_in: StandIn) -> None:
     batch = submit(client)
     assert client.batches.cancel(batch.id).status == "cancelled"
@@ -115,25 +99,6 @@ def test_wrong_file_fails_the_validation(client: OpenAI, clock: Clock, content: 
     assert failed.status == "failed"
     assert failed.errors
     assert [error.code for error in failed.errors.data or []] == [code]
-
-
-@pytest.mark.parametrize(
-    ("fault", "error"),
-    [
-        ("file_not_found", openai.BadRequestError),
-        ("batch_rate_limit", openai.RateLimitError),
-        ("batch_lost", openai.APIConnectionError),
-        ("batch_error", openai.InternalServerError),
-    ],
-)
-def test_submission_fails_as_scripted(
-    client: OpenAI, stand_in: StandIn, fault: str, error: type[openai.OpenAIError]
-) -> None:
-    stand_in.batches.faults.append(fault)
-    with pytest.raises(error):
-        submit(client)
-
-    assert len(list(client.batches.list())) == (fault in {"batch_lost", "batch_error"})
 
 
 @pytest.mark.parametrize("fault", ["output_truncated", "output_cut"])

@@ -9,7 +9,7 @@ import pytest
 from openai.types import ImageModel
 from openai.types.image_generate_params import ImageGenerateParamsBase
 
-from local.openai_stand_in.parameters import GPT_SIZES, MODELS, RefusalError, accept
+from local.openai_stand_in.parameters import MODELS, RefusalError, accept
 
 SDK: dict[str, Any] = get_type_hints(ImageGenerateParamsBase)
 NOT_OFFERED = {"output_format": {"gif", "svg"}, "size": {"256x256", "512x512"}}
@@ -91,10 +91,3 @@ def test_bad_parameter_is_refused(parameters: dict[str, Any], code: str, param: 
         accept({"model": MODEL, "prompt": "p", **parameters}, MODELS, TODAY)
     error = refusal.value.body["error"]
     assert (refusal.value.status, error["code"], error["param"]) == (400, code, param)
-
-
-@pytest.mark.parametrize("size", [*GPT_SIZES, "3840x2160", "2160x3840", "2880x2880", "1456x496", None])
-def test_size_within_the_limits_is_accepted(size: str | None) -> None:
-    generation = accept({"model": MODEL, "prompt": "p", "size": size}, MODELS, TODAY)
-    expected = "1024x1024" if size in {None, "auto"} else size
-    assert f"{generation.width}x{generation.height}" == expected
