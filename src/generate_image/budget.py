@@ -12,7 +12,7 @@ from generate_image.aws.records import RecordStore
 from generate_image.credentials import Credentials
 from generate_image.deadline import Deadline
 from generate_image.errors import BudgetExceededError, ConfigurationError, GenerateImageError, RequestInProgressError
-from generate_image.lease import FindStored, in_progress
+from generate_image.lease import in_progress
 from generate_image.log import Log
 from generate_image.money import NOTHING, MicroUsd, to_usd
 from generate_image.picture import BATCH
@@ -20,6 +20,7 @@ from generate_image.provider.models import discounted, largest_cost_of, refusal
 from generate_image.record import Record
 from generate_image.resolution import Resolver, cost_of_bought, is_stale, unexpired_seconds
 from generate_image.settings import Settings
+from generate_image.state import FindStored
 
 RESOLVED_AT_ONCE = 20
 

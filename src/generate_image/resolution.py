@@ -3,12 +3,12 @@
 from generate_image.aws.ledger import Ledger, Reservation
 from generate_image.aws.records import RecordStore
 from generate_image.deadline import Deadline
-from generate_image.lease import CLOCK_SKEW_SECONDS, Bought, Failed, FindStored, Free, InProgress, Stored, state_of
 from generate_image.log import Log
 from generate_image.money import NOTHING, MicroUsd, to_usd
 from generate_image.picture import DAY_SECONDS, BoughtPicture
 from generate_image.provider.models import cost_of
 from generate_image.record import Record, Status
+from generate_image.state import CLOCK_SKEW_SECONDS, Bought, Failed, FindStored, Free, InProgress, Stored, state_of
 
 LONGEST_INVOCATION_SECONDS = 900 + 60.0
 """Lambda's longest timeout, and some clock skew. An older reservation is not that of a running invocation."""

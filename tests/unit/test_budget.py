@@ -24,13 +24,13 @@ from generate_image.errors import (
     RequestInProgressError,
     StorageError,
 )
-from generate_image.lease import CLOCK_SKEW_SECONDS, find_stored_with
 from generate_image.log import Log
 from generate_image.money import MicroUsd, parse_usd
 from generate_image.picture import BATCH, BoughtPicture, Usage
 from generate_image.record import Record, Status
 from generate_image.resolution import LONGEST_INVOCATION_SECONDS
 from generate_image.settings import Settings
+from generate_image.state import CLOCK_SKEW_SECONDS, find_stored_with
 from tests.memory_s3 import Clock, ScriptedS3
 from tests.proof.faults import Kind
 

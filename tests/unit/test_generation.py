@@ -12,7 +12,7 @@ from generate_image.errors import ConfigurationError, DownloadError, OutcomeUnkn
 from generate_image.event import image_id, parse_event, request_hash
 from generate_image.functions import generate_image
 from generate_image.functions._runtime import AwsClients, Environment, with_boundary
-from generate_image.functions.generate_image import PARTS
+from generate_image.functions.generate_image import Parts
 from generate_image.generation import STORING_SECONDS
 from generate_image.log import Log
 from generate_image.picture import BoughtPicture
@@ -59,7 +59,7 @@ class Function:
                     raise purchase
                 return purchase
 
-        parts = PARTS._replace(images=Images)
+        parts = Parts(images=Images)
         self._serve = with_boundary(generate_image.build(environment, parts=parts), environment)
 
     def invoke(self, seconds: float = 60) -> Any:  # noqa: ANN401  # the answer

@@ -16,11 +16,12 @@ from generate_image.errors import (
     RequestInProgressError,
     StorageError,
 )
-from generate_image.lease import CLOCK_SKEW_SECONDS, LONGEST_RETRY_AFTER_SECONDS, Leases
+from generate_image.lease import LONGEST_RETRY_AFTER_SECONDS, Leases
 from generate_image.log import Log
 from generate_image.picture import BoughtPicture, StoredPicture
 from generate_image.record import Record, Status
 from generate_image.settings import WhenOutcomeUnknown
+from generate_image.state import CLOCK_SKEW_SECONDS
 from tests.memory_s3 import Clock, ScriptedS3
 from tests.proof.faults import Kind
 

@@ -8,9 +8,9 @@ import pytest
 
 from generate_image.errors import ConfigurationError, OutcomeUnknownError
 from generate_image.event import image_id, parse_event, request_hash
-from generate_image.lease import Bought, Failed, Free, InProgress, State, Stored, Unknown, state_of
 from generate_image.record import Record, Status
 from generate_image.settings import Settings
+from generate_image.state import Bought, Failed, Free, InProgress, State, Stored, Unknown, state_of
 
 VERSION_1: dict[str, Any] = json.loads(Path(__file__).with_name("version_1.json").read_text("utf-8"))
 """An event, its id and hash, and its records, all written by version 1."""

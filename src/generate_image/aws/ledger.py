@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from generate_image.aws.call import NOT_FOUND_CODES, S3, ExpectedAwsError, call
+from generate_image.aws.call import ExpectedAwsError
+from generate_image.aws.documents import DocumentStore
 from generate_image.deadline import Deadline
 from generate_image.errors import ConfigurationError, StorageError
 from generate_image.money import NOTHING, MicroUsd, to_usd
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 FIRST_PAUSE_SECONDS = 0.05
 LONGEST_PAUSE_SECONDS = 2.0
-CONFLICT = frozenset({"409", "412", "PreconditionFailed", "ConditionalRequestConflict"}) | NOT_FOUND_CODES
 
 
 class Reservation(NamedTuple):
@@ -98,8 +98,10 @@ def _end_of_month(now: float) -> str:
     return (first + timedelta(days=32)).replace(day=1).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-class LedgerStore:
+class LedgerStore(DocumentStore):
     """Reads and changes ledgers."""
+
+    kind = "ledger"
 
     def __init__(
         self,
@@ -111,15 +113,14 @@ class LedgerStore:
         random: Callable[[], float],
     ) -> None:
         """random: returns 0 to 1."""
-        self._client = client
-        self._bucket = bucket
+        super().__init__(client, bucket, sleep=sleep)
         self._deadline = deadline
-        self._sleep = sleep
         self._random = random
 
     def read(self, client_id: str, month: str) -> Ledger | None:
         """Return the ledger, or None if there is none. Raises StorageError and ConfigurationError."""
-        return self._read(_key(client_id, month))[0]
+        document = self._get(_key(client_id, month))
+        return Ledger.from_json(document.content) if document else None
 
     def change(self, client_id: str, month: str, change: Callable[[Ledger], Ledger]) -> Ledger:
         """Apply ``change`` to the current ledger and write the result. Returns that.
@@ -131,17 +132,18 @@ class LedgerStore:
         pause = FIRST_PAUSE_SECONDS
         failure: StorageError | None = None
         while True:
-            ledger, etag = self._read(key)
-            changed = change(ledger or Ledger())
-            if changed == (ledger or Ledger()):
+            document = self._get(key)
+            ledger = Ledger.from_json(document.content) if document else Ledger()
+            changed = change(ledger)
+            if changed == ledger:
                 return changed
             if failure is not None:
                 raise failure
             try:
-                self._put(key, changed, etag)
+                self._put(key, changed.to_json(), document.etag if document else "")
             except ExpectedAwsError as error:
                 if pause >= self._deadline.remaining():
-                    raise StorageError(f"S3 did not store the ledger ({error.code}). Try again.") from error
+                    raise self._not_stored(error) from error
             except StorageError as error:
                 failure = error  # the write may have taken effect
                 continue
@@ -149,28 +151,6 @@ class LedgerStore:
                 return changed
             self._sleep(pause * (0.5 + self._random() / 2))
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
-
-    def _read(self, key: str) -> tuple[Ledger | None, str]:
-        def get() -> tuple[bytes, str]:
-            response = self._client.get_object(Bucket=self._bucket, Key=key)
-            return response["Body"].read(), response["ETag"]
-
-        try:
-            content, etag = call(S3, "S3 did not return the ledger", get, expected=NOT_FOUND_CODES)
-        except ExpectedAwsError:
-            return None, ""
-        return Ledger.from_json(content), etag
-
-    def _put(self, key: str, ledger: Ledger, etag: str) -> None:
-        condition: dict[str, Any] = {"IfMatch": etag} if etag else {"IfNoneMatch": "*"}
-        call(
-            S3,
-            "S3 did not store the ledger",
-            lambda: self._client.put_object(
-                Bucket=self._bucket, Key=key, Body=ledger.to_json(), ContentType="application/json", **condition
-            ),
-            expected=CONFLICT,
-        )
 
 
 def _key(client_id: str, month: str) -> str:

@@ -8,11 +8,11 @@ from generate_image.batch.tools import Tools
 from generate_image.errors import GenerateImageError, InvalidRequestError, OutcomeUnknownError
 from generate_image.event import ImageRequest, image_id
 from generate_image.generation import answer
-from generate_image.lease import Failed, Stored, Unknown, find_stored_with, state_of
 from generate_image.money import NOTHING, MicroUsd
 from generate_image.provider.models import cost_of
 from generate_image.record import Record, Status
 from generate_image.shard import Shard
+from generate_image.state import Failed, Stored, Unknown, find_stored_with, state_of
 
 
 class Results:
