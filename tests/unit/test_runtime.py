@@ -3,11 +3,11 @@
 from io import StringIO
 from types import SimpleNamespace
 from typing import Any, cast
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
-from generate_image.errors import ConfigurationError, GenerateImageError, InternalError, RateLimitedError
+from generate_image.errors import ConfigurationError, InternalError, RateLimitedError
 from generate_image.functions import generate_image
 from generate_image.functions._runtime import (
     MARGIN_SECONDS,
@@ -24,75 +24,68 @@ from generate_image.settings import Settings
 from local.lambda_context import LocalContext
 from tests.memory_s3 import Clock
 
-SETTINGS = {"IMAGE_BUCKET": "pictures", "IMAGE_NAMESPACE": "6f1c8a52-3f0e-4d0a-9a0b-5a5b1e0c7d11"}
+LIMITED = RateLimitedError("Wait.")
 
 
 class Boundary:
-    """A function that raises ``error`` or returns the seconds that are left, inside the boundary."""
+    """A function inside the boundary. Its event is an error to raise; None: it returns the seconds that are left."""
 
-    def __init__(self, error: Exception | None = None, respond: Respond | None = None) -> None:
+    def __init__(self, respond: Respond | None = None) -> None:
         self.log = StringIO()
-        self._environment = Environment(
-            settings=Settings.from_mapping(SETTINGS),
+        environment = Environment(
+            settings=Settings(image_bucket="pictures", image_namespace=UUID(int=0)),
             log=Log(f"boundary {uuid4()}", self.log),
             clients=cast("AwsClients", SimpleNamespace()),
             clock=Clock(),
         )
-        self._error = error
-        self.invoke = with_boundary(self._serve, self._environment, respond)
 
-    def _serve(self, event: object, context: LambdaContext) -> Any:  # noqa: ANN401, ARG002  # signature
-        if self._error:
-            raise self._error
-        return self._environment.deadline.remaining()
+        def serve(event: Exception | None, _context: LambdaContext) -> Any:  # noqa: ANN401  # signature
+            if event:
+                raise event
+            return environment.deadline.remaining()
+
+        self.invoke = with_boundary(serve, environment, respond)
 
 
-@pytest.mark.parametrize("seconds", [300, 60])
-def test_deadline_is_a_margin_before_the_timeout(seconds: int) -> None:
-    assert Boundary().invoke({}, LocalContext(seconds)) == pytest.approx(seconds - MARGIN_SECONDS, abs=0.1)
+def test_deadline_is_a_margin_before_the_timeout() -> None:
+    assert Boundary().invoke(None, LocalContext(60)) == pytest.approx(60 - MARGIN_SECONDS, abs=0.1)
 
 
 def test_unexpected_exception_becomes_an_internal_error() -> None:
-    boundary = Boundary(KeyError("a secret prompt"))
+    boundary = Boundary()
     with pytest.raises(InternalError, match="KeyError"):
-        boundary.invoke({}, LocalContext())
-    logged = boundary.log.getvalue()
-    assert "secret" not in logged
-    assert "_serve" in logged, "the log names the place"
+        boundary.invoke(KeyError("a secret prompt"), LocalContext())
+    assert "secret" not in boundary.log.getvalue()
+    assert "serve (" in boundary.log.getvalue(), "the log names the place"
 
 
-def test_error_of_the_contract_is_raised_unchanged() -> None:
-    error = RateLimitedError("Wait.")
-    with pytest.raises(RateLimitedError) as raised:
-        Boundary(error).invoke({}, LocalContext())
-    assert raised.value is error
-
-
-@pytest.mark.parametrize("error", [RateLimitedError("Wait."), RecursionError()])
-def test_http_function_responds_with_the_error(error: Exception) -> None:
-    def respond(error: GenerateImageError) -> str:
-        return error.code
-
-    boundary = Boundary(error, respond)
-    assert boundary.invoke({}, LocalContext()) in ("RateLimitedError", "InternalError")
+@pytest.mark.parametrize(("error", "code"), [(LIMITED, "RateLimitedError"), (RecursionError(), "InternalError")])
+def test_http_function_responds_with_the_error(error: Exception, code: str) -> None:
+    boundary = Boundary(lambda error: error.code)
+    assert boundary.invoke(error, LocalContext()) == code
     assert "request failed" in boundary.log.getvalue()
 
 
+def test_error_of_the_contract_is_raised_unchanged() -> None:
+    with pytest.raises(RateLimitedError) as raised:
+        Boundary().invoke(LIMITED, LocalContext())
+    assert raised.value is LIMITED
+
+
 def test_invocation_starts_without_the_keys_of_the_last() -> None:
-    log_stream = StringIO()
-    log = Log(f"boundary {uuid4()}", log_stream)
+    stream = StringIO()
+    log = Log(f"boundary {uuid4()}", stream)
     log.start_invocation("first")
     log.bind(client_id="1", image_id="image of the first")
     log.start_invocation("second")
     log.picture_stored(StoredPicture("key", "image/png", 0), "gpt-image-2")
-    assert "image of the first" not in log_stream.getvalue()
+    assert "image of the first" not in stream.getvalue()
 
 
 def test_wrong_settings_are_reported_by_the_entry_point(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name in SETTINGS:
-        monkeypatch.delenv(name, raising=False)
+    monkeypatch.delenv("IMAGE_BUCKET", raising=False)
     handler = entry_point(generate_image.build, service="generate-image")
     with pytest.raises(ConfigurationError, match="IMAGE_BUCKET must be"):
         handler({}, LocalContext())

@@ -4,17 +4,13 @@ The execution repeats ``submit``, ``check`` and ``import`` as the result says. E
 """
 
 import json
-import random
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
-from typing import Any, NamedTuple
+from typing import Any
 
 from generate_image.aws.batch_files import BatchFiles
-from generate_image.aws.ledger import LedgerStore
-from generate_image.aws.links import links_for
-from generate_image.aws.pictures import PictureStore
-from generate_image.aws.records import RecordStore
-from generate_image.aws.secrets import CredentialsStore
 from generate_image.aws.shards import ShardStore
 from generate_image.batch.check import Check
 from generate_image.batch.importing import Import
@@ -22,27 +18,21 @@ from generate_image.batch.planning import Planning
 from generate_image.batch.results import Results
 from generate_image.batch.submission import Submission
 from generate_image.batch.tools import Tools, next_step
-from generate_image.budget import Budget
 from generate_image.errors import ConfigurationError
-from generate_image.event import STEP_FUNCTIONS_ANSWER_BYTES, ImageRequest, parse_event
+from generate_image.event import STEP_FUNCTIONS_ANSWER_BYTES
+from generate_image.functions._parts import BuyingParts, PartClasses
 from generate_image.functions._runtime import Environment, LambdaContext, Serve, entry_point
-from generate_image.lease import Leases, find_stored_with
-from generate_image.options import OptionRules
 from generate_image.provider.batch_api import BatchApi
-from generate_image.provider.models import longest_prompt
 from generate_image.shard import Phase, Shard, shard_key
 
 READ_SECONDS = 60
 """The longest wait for S3: a picture of 32 MB is stored in one request."""
 
 
-class Parts(NamedTuple):
-    """The classes of the function. A proof replaces one to break a rule on purpose."""
+@dataclass(frozen=True)
+class Parts(PartClasses):
+    """The classes of the function's parts."""
 
-    records: type[RecordStore] = RecordStore
-    pictures: type[PictureStore] = PictureStore
-    leases: type[Leases] = Leases
-    budget: type[Budget] = Budget
     shards: type[ShardStore] = ShardStore
     planning: type[Planning] = Planning
     submission: type[Submission] = Submission
@@ -55,20 +45,23 @@ PARTS = Parts()
 
 def build(environment: Environment, *, parts: Parts = PARTS) -> Serve:
     """Return the function."""
-    tools = _tools(environment, parts)
-    settings = environment.settings
-    rules = OptionRules(settings.caller_options, settings.image_models)
-    most_characters = max(map(longest_prompt, settings.image_models))
-
-    def parse(event: object) -> ImageRequest:
-        return parse_event(
-            event,
-            default_key="",
-            longest_prompt=most_characters,
-            answer_bytes=STEP_FUNCTIONS_ANSWER_BYTES,
-            option_rules=rules,
-        )
-
+    settings, deadline, s3 = environment.settings, environment.deadline, environment.clients.s3
+    shared = BuyingParts(environment, parts)
+    tools = Tools(
+        settings=settings,
+        deadline=deadline,
+        credentials=shared.credentials,
+        leases=shared.leases,
+        records=shared.records,
+        pictures=shared.pictures,
+        budget=shared.budget,
+        api=BatchApi(settings.openai_base_url, deadline),
+        shards=parts.shards(s3, settings.image_bucket, sleep=environment.sleep),
+        files=BatchFiles(s3, settings.image_bucket),
+        links=shared.links,
+        log=environment.log,
+    )
+    parse = partial(shared.parse, default_key="", answer_bytes=STEP_FUNCTIONS_ANSWER_BYTES)
     planning, results = parts.planning(tools, parse), Results(tools, parse)
     advance = {
         "submit": parts.submission(tools).submit,
@@ -110,33 +103,6 @@ def _known(tools: Tools, execution: str, shard_id: str) -> Shard:
 def _name(items: Sequence[object]) -> str:
     """Return a name for the results of these items, the same for each repetition."""
     return sha256(json.dumps(items).encode()).hexdigest()[:32]
-
-
-def _tools(environment: Environment, parts: Parts) -> Tools:
-    settings, deadline, clients = environment.settings, environment.deadline, environment.clients
-    bucket, clock, sleep = settings.image_bucket, environment.clock, environment.sleep
-    records = parts.records(clients.s3, bucket, sleep=sleep)
-    pictures = parts.pictures(clients.s3, bucket, settings.picture_retention_days, deadline, sleep=sleep)
-    ledgers = LedgerStore(clients.s3, bucket, deadline, sleep=sleep, random=random.random)
-    return Tools(
-        settings=settings,
-        deadline=deadline,
-        credentials=CredentialsStore(
-            clients.secrets_manager,
-            settings.credentials_prefix,
-            clock=clock,
-            allows_local_hosts=settings.allows_local_hosts,
-        ),
-        leases=parts.leases(records, pictures, environment.log, deadline, settings.when_outcome_unknown),
-        records=records,
-        pictures=pictures,
-        budget=parts.budget(settings, ledgers, records, find_stored_with(pictures), environment.log, deadline),
-        api=BatchApi(settings.openai_base_url, deadline),
-        shards=parts.shards(clients.s3, bucket),
-        files=BatchFiles(clients.s3, bucket),
-        links=links_for(settings, clients.s3, clients.secrets_manager, clock=clock),
-        log=environment.log,
-    )
 
 
 handler = entry_point(build, service="batch-shards", read_seconds=READ_SECONDS)

@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-in
 import base64
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, NoReturn
 from urllib.request import parse_http_list
 
@@ -21,10 +21,8 @@ from generate_image.event import (
     STEP_FUNCTIONS_ANSWER_BYTES,
     ImageRequest,
     image_id,
-    parse_event,
     request_hash,
 )
-from generate_image.options import OptionRules
 from generate_image.settings import Settings
 
 LONGEST_BODY_BYTES = STEP_FUNCTIONS_ANSWER_BYTES - ANSWER_OVERHEAD_BYTES
@@ -103,13 +101,14 @@ class CreateRequest(NamedTuple):
     passed_through: Mapping[str, Any]
 
 
-class CreateRequestReader:
-    """Reads the module's event from a request's path, headers and body."""
+class CreateRequestReader(NamedTuple):
+    """Reads the module's event from a request's path, headers and body.
 
-    def __init__(self, settings: Settings, *, longest_prompt: int) -> None:
-        """longest_prompt: in characters."""
-        self._settings = settings
-        self._longest_prompt = longest_prompt
+    parse: returns the checked request of an event, or raises InvalidRequestError.
+    """
+
+    settings: Settings
+    parse: Callable[[object], ImageRequest]
 
     def read(self, request: HttpRequest, client_id: str) -> CreateRequest:
         """Return a client's request for a picture.
@@ -117,22 +116,18 @@ class CreateRequestReader:
         Raises InvalidRequestError, ForbiddenError, UnsupportedMediaTypeError and RequestTooLargeError.
         """
         event = _event(request, client_id)
-        checked = self._check(event)
+        checked = self.parse(event)
         return CreateRequest(
             client_id=client_id,
-            image_id=image_id(checked, self._settings),
-            request_hash=request_hash(checked, self._settings),
+            image_id=image_id(checked, self.settings),
+            request_hash=request_hash(checked, self.settings),
             event_json=_event_json(event, checked.prompt),
             passed_through=checked.passed_through,
         )
 
     def hash_of(self, event: Mapping[str, Any]) -> str:
         """Return the request hash of an execution's event. Raises InvalidRequestError."""
-        return request_hash(self._check(event), self._settings)
-
-    def _check(self, event: Mapping[str, Any]) -> ImageRequest:
-        rules = OptionRules(self._settings.caller_options, self._settings.image_models)
-        return parse_event(event, default_key="", longest_prompt=self._longest_prompt, option_rules=rules)
+        return request_hash(self.parse(event), self.settings)
 
 
 def parse_prefer(header: str) -> Preferences:

@@ -9,11 +9,13 @@ from typing import NamedTuple
 from generate_image.aws.executions import Execution, Executions
 from generate_image.aws.records import RecordStore
 from generate_image.errors import DownloadError, GenerateImageError
-from generate_image.lease import Bought, Failed, FindStored, Free, InProgress, State, Stored, Unknown, state_of
 from generate_image.record import Record, Status
+from generate_image.state import Bought, Failed, FindStored, Free, InProgress, State, Stored, Unknown, state_of
 
 QUEUED = "queued"
 """The progress of a picture of which nothing was bought yet. Later, it is the record's status."""
+NOT_SHOWN = Execution(attempt=0, status="RUNNING", started_at=0.0, event={})
+"""A started execution that Step Functions does not show yet."""
 
 
 class Ready(NamedTuple):
@@ -54,11 +56,6 @@ class Snapshot(NamedTuple):
         """Whether a purchase is in progress."""
         return isinstance(self.state, InProgress) or (self.execution is not None and self.execution.is_running)
 
-    @property
-    def is_recorded_unknown(self) -> bool:
-        """Whether the record says that the outcome is unknown, so that another execution would find nothing new."""
-        return isinstance(self.state, Unknown) and self.state.record.status is Status.FAILED
-
     def status(self) -> PictureStatus:
         """Return the status that callers see."""
         if isinstance(self.state, Stored):
@@ -85,32 +82,34 @@ class Snapshot(NamedTuple):
         return None if is_old else failure
 
 
-class StatusReader:
-    """Reads records and executions."""
+class StatusReader(NamedTuple):
+    """Reads records and executions. clock: seconds since the epoch."""
 
-    def __init__(
-        self, records: RecordStore, find_stored: FindStored, executions: Executions, *, clock: Callable[[], float]
-    ) -> None:
-        """clock: seconds since the epoch."""
-        self._records = records
-        self._find_stored = find_stored
-        self._executions = executions
-        self._clock = clock
+    records: RecordStore
+    find_stored: FindStored
+    executions: Executions
+    clock: Callable[[], float]
 
     def read_record(self, client_id: str, image_id: str) -> Snapshot:
         """Return a snapshot without an execution. Raises StorageError and ConfigurationError."""
-        record = self._records.read(client_id, image_id)
-        return Snapshot(state_of(record, self._clock(), self._find_stored))
+        record = self.records.read(client_id, image_id)
+        return Snapshot(state_of(record, self.clock(), self.find_stored))
 
-    def read(self, client_id: str, image_id: str, first: Snapshot | None = None) -> Snapshot:
+    def read(
+        self, client_id: str, image_id: str, first: Snapshot | None = None, attempt: int | None = None
+    ) -> Snapshot:
         """Return a snapshot with the last execution, if needed. first: what ``read_record`` returned just now.
 
-        Raises StorageError, StepFunctionsError and ConfigurationError.
+        attempt: a running or ended attempt; None: the last one. Raises StorageError, StepFunctionsError and
+        ConfigurationError.
         """
         snapshot = first or self.read_record(client_id, image_id)
         if snapshot.is_decided:
             return snapshot
-        execution = self._executions.latest(client_id, image_id)
+        if attempt is None:
+            execution = self.executions.latest(client_id, image_id)
+        else:
+            execution = self.executions.describe(image_id, attempt) or NOT_SHOWN
         if execution is not None and not execution.is_running:
             # It may have changed the record between the two reads.
             snapshot = self.read_record(client_id, image_id)

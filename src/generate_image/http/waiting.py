@@ -7,8 +7,10 @@ from generate_image.aws.executions import Executions
 from generate_image.errors import RateLimitedError, StepFunctionsError, StorageError
 from generate_image.http.request import CreateRequest
 from generate_image.http.status import QUEUED, Ended, Pending, PictureStatus, Ready, Snapshot, StatusReader
-from generate_image.lease import Free, refuse_reused_key
+from generate_image.lease import refuse_reused_key
+from generate_image.record import Status
 from generate_image.settings import WhenOutcomeUnknown
+from generate_image.state import Free, Unknown
 
 FIRST_PAUSE_SECONDS = 0.3
 LONGEST_PAUSE_SECONDS = 0.5
@@ -33,26 +35,18 @@ class Created(NamedTuple):
     started_here: bool
 
 
-class ImageCreator:
-    """Creates pictures by the state machine."""
+class ImageCreator(NamedTuple):
+    """Creates pictures by the state machine.
 
-    def __init__(
-        self,
-        executions: Executions,
-        statuses: StatusReader,
-        hash_of: Callable[[Mapping[str, Any]], str],
-        when_outcome_unknown: WhenOutcomeUnknown,
-        *,
-        clock: Callable[[], float],
-        sleep: Callable[[float], None],
-    ) -> None:
-        """hash_of: the request hash of an execution's event. clock: seconds since the epoch."""
-        self._executions = executions
-        self._statuses = statuses
-        self._hash_of = hash_of
-        self._when_outcome_unknown = when_outcome_unknown
-        self._clock = clock
-        self._sleep = sleep
+    hash_of: returns the request hash of an execution's event. clock: seconds since the epoch.
+    """
+
+    executions: Executions
+    statuses: StatusReader
+    hash_of: Callable[[Mapping[str, Any]], str]
+    when_outcome_unknown: WhenOutcomeUnknown
+    clock: Callable[[], float]
+    sleep: Callable[[float], None]
 
     def create(self, request: CreateRequest, wait_until: float) -> Created:
         """Start an execution unless one is running or the picture is stored, and wait. wait_until: on the clock.
@@ -60,14 +54,14 @@ class ImageCreator:
         Raises IdempotencyKeyReusedError, RateLimitedError, StorageError, StepFunctionsError and ConfigurationError. The
         error of the purchase itself is part of the status.
         """
-        snapshot = self._statuses.read_record(request.client_id, request.image_id)
-        if snapshot.state.record is None and self._executions.last_known_attempt(request.image_id) is None:
+        snapshot = self.statuses.read_record(request.client_id, request.image_id)
+        if snapshot.state.record is None and self.executions.last_known_attempt(request.image_id) is None:
             # A new key, as a rule: it needs no look at executions.
             created = self._start_and_wait(request, 1, FIRST_DESCRIBE_SECONDS, wait_until)
             if created:
                 return created
         for _ in range(STARTS):
-            snapshot = self._statuses.read(request.client_id, request.image_id, snapshot)
+            snapshot = self.statuses.read(request.client_id, request.image_id, snapshot)
             self._refuse_reused_key(snapshot, request)
             if snapshot.is_running:
                 attempt = snapshot.execution.attempt if snapshot.execution else None
@@ -80,7 +74,7 @@ class ImageCreator:
             created = self._start_and_wait(request, attempt, DESCRIBE_SECONDS, wait_until)
             if created:
                 return created
-            snapshot = self._statuses.read_record(request.client_id, request.image_id)
+            snapshot = self.statuses.read_record(request.client_id, request.image_id)
         # Another request starts the same attempts, and Step Functions does not show them yet.
         status = self._wait(request, Pending(QUEUED), None, DESCRIBE_SECONDS, wait_until)
         return Created(status, started_here=False)
@@ -89,8 +83,8 @@ class ImageCreator:
         self, request: CreateRequest, attempt: int, first_describe: float, wait_until: float
     ) -> Created | None:
         """Return None if another request has used the attempt's name."""
-        now = self._clock()
-        started_at = self._executions.start(request.image_id, attempt, request.event_json)
+        now = self.clock()
+        started_at = self.executions.start(request.image_id, attempt, request.event_json)
         if started_at is None:
             return None
         status = self._wait(request, Pending(QUEUED), attempt, first_describe, wait_until)
@@ -98,14 +92,15 @@ class ImageCreator:
 
     def _may_start(self, snapshot: Snapshot) -> bool:
         """Return whether an execution could change the status."""
-        is_final = snapshot.is_recorded_unknown and self._when_outcome_unknown == "fail"
-        return not snapshot.is_decided and not is_final
+        state = snapshot.state
+        is_final = isinstance(state, Unknown) and state.record.status is Status.FAILED
+        return not snapshot.is_decided and not (is_final and self.when_outcome_unknown == "fail")
 
     def _refuse_reused_key(self, snapshot: Snapshot, request: CreateRequest) -> None:
         if not isinstance(snapshot.state, Free):
             refuse_reused_key(snapshot.state.record.request_hash, request.request_hash)
         elif snapshot.execution and snapshot.execution.is_running:
-            refuse_reused_key(self._hash_of(snapshot.execution.event), request.request_hash)
+            refuse_reused_key(self.hash_of(snapshot.execution.event), request.request_hash)
 
     def _refuse_early_attempt(self, snapshot: Snapshot) -> None:
         """Raise RateLimitedError for attempt 3 and later, until 2, 4, 8, … 60 seconds after the last start."""
@@ -114,7 +109,7 @@ class ImageCreator:
         if last is None or failure is None or last.attempt == 1:
             return
         spacing = min(LONGEST_SPACING_SECONDS, 2.0 ** (min(last.attempt, 10) - 1))
-        left = last.started_at + spacing - self._clock()
+        left = last.started_at + spacing - self.clock()
         if left > 0:
             raise RateLimitedError(
                 f"{last.attempt} attempts with this idempotency key failed, the last one with {failure.code}. The next "
@@ -135,34 +130,21 @@ class ImageCreator:
         attempt: the only execution that is described; None: the latest. first_describe: seconds from now.
         """
         pause = FIRST_PAUSE_SECONDS
-        describe_at = self._clock() + first_describe
-        while (left := wait_until - self._clock()) > 0:
-            self._sleep(min(pause, left))
+        describe_at = self.clock() + first_describe
+        while (left := wait_until - self.clock()) > 0:
+            self.sleep(min(pause, left))
             pause = min(pause * PAUSE_GROWTH, LONGEST_PAUSE_SECONDS)
-            describes = self._clock() >= describe_at
+            describes = self.clock() >= describe_at
             if describes:
-                describe_at = self._clock() + DESCRIBE_SECONDS
+                describe_at = self.clock() + DESCRIBE_SECONDS
             try:
-                seen = self._look(request, attempt, describes=describes)
+                snapshot = self.statuses.read_record(request.client_id, request.image_id)
+                if describes:
+                    snapshot = self.statuses.read(request.client_id, request.image_id, snapshot, attempt)
             except (StorageError, StepFunctionsError):
                 continue  # the next look may succeed, and the execution goes on
-            if isinstance(seen, Ready | Ended):
-                return seen
-            status = seen or status
+            if describes or snapshot.is_decided:
+                status = snapshot.status() or status
+            if isinstance(status, Ready | Ended):
+                break
         return status
-
-    def _look(self, request: CreateRequest, attempt: int | None, *, describes: bool) -> PictureStatus:
-        """Return the status, or None if it is the same as before."""
-        snapshot = self._statuses.read_record(request.client_id, request.image_id)
-        if snapshot.is_decided:
-            return snapshot.status()
-        if not describes:
-            return None
-        if attempt is None:
-            return self._statuses.read(request.client_id, request.image_id, snapshot).status()
-        execution = self._executions.describe(request.image_id, attempt)
-        if execution is None:  # Step Functions does not show a start at once
-            return None
-        if not execution.is_running:  # it may have changed the record before its end
-            snapshot = self._statuses.read_record(request.client_id, request.image_id)
-        return snapshot._replace(execution=execution).status()
