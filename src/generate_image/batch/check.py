@@ -38,9 +38,7 @@ class Check:
 
     def _batches(self, shard: Shard) -> list[Batch]:
         """Return the batches of the shard's file that count, the oldest first."""
-        found = self._tools.with_credentials(
-            shard, lambda credentials: self._tools.api.find(shard.file_id, shard.planned_at, credentials)
-        )
+        found = self._tools.with_credentials(shard, partial(self._tools.api.find, shard.file_id, shard.planned_at))
         return [batch for batch in found if batch.id not in shard.ended]
 
     def _find(self, shard: Shard) -> Shard:
@@ -54,33 +52,24 @@ class Check:
 
     def _keep_one(self, shard: Shard, batches: list[Batch]) -> Shard:
         """Continue with the oldest batch and cancel the others."""
-        alive = [batch for batch in batches if batch.status not in DEAD] or batches[:1]
-        kept = alive[0] if alive else None
-        if kept is None:
+        if not batches:
             return shard
+        kept, *others = [batch for batch in batches if batch.status not in DEAD] or batches[:1]
         if (shard.phase, shard.batch_id) != (Phase.SUBMITTED, kept.id):
             shard = self._tools.save(shard, phase=Phase.SUBMITTED, batch_id=kept.id)
-        for batch in alive[1:]:
+        for batch in others:
             self._tools.log.batch_submitted_twice(batch.id)
             self._tools.with_credentials(shard, partial(self._tools.api.cancel, batch.id))
         return shard
 
     def _read(self, shard: Shard) -> Shard:
-        batch = self._tools.with_credentials(
-            shard, lambda credentials: self._tools.api.retrieve(shard.batch_id, credentials)
+        batch = self._tools.with_credentials(shard, partial(self._tools.api.retrieve, shard.batch_id))
+        if batch.status not in ENDED:
+            return self._failed(shard, batch) if batch.status == "failed" else shard
+        files = {"output_file_id": batch.output_file_id, "error_file_id": batch.error_file_id}
+        return self._tools.save(
+            shard, phase=Phase.ENDED, completed=batch.completed, offset=0, lines=0, fetches=0, **files
         )
-        if batch.status in ENDED:
-            return self._tools.save(
-                shard,
-                phase=Phase.ENDED,
-                output_file_id=batch.output_file_id,
-                error_file_id=batch.error_file_id,
-                completed=batch.completed,
-                offset=0,
-                lines=0,
-                fetches=0,
-            )
-        return self._failed(shard, batch) if batch.status == "failed" else shard
 
     def _failed(self, shard: Shard, batch: Batch) -> Shard:
         """Continue after a batch that failed its validation: nothing of it was bought."""

@@ -3,10 +3,12 @@
 A picture belongs to the record that the shard still holds, so the first line of an id counts.
 """
 
+from collections.abc import Mapping
 from io import BytesIO
+from typing import Any
 
 from generate_image.batch.submission import no_model
-from generate_image.batch.tools import Tools, is_held
+from generate_image.batch.tools import Tools
 from generate_image.errors import (
     GenerateImageError,
     ModelUnavailableError,
@@ -17,15 +19,20 @@ from generate_image.errors import (
 from generate_image.picture import HEAD_BYTES, StoredPicture, object_key, picture_type
 from generate_image.provenance import content_credentials
 from generate_image.provider.batch_file import Line
-from generate_image.provider.batch_lines import BatchedPicture, read_line
+from generate_image.provider.batch_lines import BatchedPicture, LineResult, read_line
 from generate_image.provider.errors import NoSuchModelError
 from generate_image.record import Record, Status
 from generate_image.shard import Phase, Shard
+from generate_image.state import is_open
 
 RESERVE_SECONDS = 60.0
 """The part of the invocation's time in which no further line is read."""
 MOST_FETCHES = 3
 """A file that ends early so often, at the same place, has no more lines."""
+
+
+Errors = dict[str, Mapping[str, Any]]
+"""Of pictures whose record keeps none, by image id."""
 
 
 class Import:
@@ -40,7 +47,7 @@ class Import:
             return self._release_all(shard)
         if shard.phase is not Phase.ENDED:
             return shard
-        errors = {name: dict(error) for name, error in shard.errors.items()}
+        errors = dict(shard.errors)
         if shard.output_file_id is not None:
             shard, is_whole = self._import_output(shard, shard.output_file_id, errors)
             if not is_whole:
@@ -53,20 +60,14 @@ class Import:
         return self._conclude(shard, errors)
 
     def _release_all(self, shard: Shard) -> Shard:
-        refusal = shard.refusal or {}
-        errors = {name: dict(error) for name, error in shard.errors.items()}
-        for image_id in shard.requested:
-            record = self._tools.records.read(shard.client_id, image_id)
-            if record is None or record.holder != shard.id:
-                continue
-            if is_held(record, shard):
+        errors = dict(shard.errors)
+        for record in self._tools.own(shard, shard.requested):
+            if is_open(record) or record.status is Status.RELEASED:
                 self._release(record)
-            elif record.status is not Status.RELEASED:  # an earlier attempt of this import released it
-                continue
-            errors[image_id] = dict(refusal)
+                errors[record.image_id] = shard.refusal or {}
         return self._tools.save(shard, phase=Phase.IMPORTED, errors=errors)
 
-    def _import_output(self, shard: Shard, file_id: str, errors: dict[str, dict[str, object]]) -> tuple[Shard, bool]:
+    def _import_output(self, shard: Shard, file_id: str, errors: Errors) -> tuple[Shard, bool]:
         """Import the output file from the shard's offset on. Return whether it is imported whole."""
         # The small request shows that the key is valid, or reads it again, before the large one.
         credentials = self._tools.with_credentials(
@@ -93,29 +94,30 @@ class Import:
             self._tools.log.line_not_read(shard.id)
         return shard, True
 
-    def _import_line(self, shard: Shard, line: Line, errors: dict[str, dict[str, object]]) -> None:
+    def _import_line(self, shard: Shard, line: Line, errors: Errors) -> None:
         if not line.content.strip():
             return
         result = read_line(line.content, shard.model)
         if result is None or result.custom_id not in shard.requested:
             self._tools.log.line_not_read(shard.id)
             return
-        record = self._tools.records.read(shard.client_id, result.custom_id)
-        if record is None or record.holder != shard.id:
+        for record in self._tools.own(shard, [result.custom_id]):
+            self._import_result(shard, record, result, errors)
+
+    def _import_result(self, shard: Shard, record: Record, result: LineResult, errors: Errors) -> None:
+        outcome = result.outcome
+        if isinstance(outcome, BatchedPicture):
+            if is_open(record):
+                self._store(record, outcome)
             return
-        if isinstance(result.outcome, BatchedPicture):
-            if is_held(record, shard):
-                self._store(record, result.outcome)
+        if not is_open(record) and record.status is not Status.RELEASED:
             return
-        is_repeated = record.status is Status.RELEASED
-        if not is_held(record, shard) and not is_repeated:
-            return
-        error = no_model(shard) if isinstance(result.outcome, NoSuchModelError) else result.outcome
+        error = no_model(shard) if isinstance(outcome, NoSuchModelError) else outcome
         if error.is_final or not error.nothing_billed:
             self._fail(record, error)
             return
         errors[record.image_id] = error.to_dict()
-        if not isinstance(error, ModelUnavailableError) and not is_repeated:
+        if not isinstance(error, ModelUnavailableError):
             self._release(record)
 
     def _store(self, record: Record, picture: BatchedPicture) -> None:
@@ -144,15 +146,16 @@ class Import:
             self._tools.write(record._replace(status=Status.FAILED, error=error), replacing=record)
 
     def _release(self, record: Record) -> None:
-        """Save that nothing was billed."""
+        """Save that nothing was billed, unless an earlier attempt of this import did."""
         if record.status is Status.FAILED:  # a lease that expired meanwhile; its outcome is known only now
             record = self._tools.records.write(record._replace(status=Status.STARTED, error=None), replacing=record)
-        self._tools.write(record._replace(status=Status.RELEASED), replacing=record)
+        if record.status is not Status.RELEASED:
+            self._tools.write(record._replace(status=Status.RELEASED), replacing=record)
 
-    def _conclude(self, shard: Shard, errors: dict[str, dict[str, object]]) -> Shard:
+    def _conclude(self, shard: Shard, errors: Errors) -> Shard:
         """Save the outcome of the pictures that are in neither file; continue with the next model if one is missing."""
         no_such = {name for name, error in errors.items() if error["code"] == ModelUnavailableError.__name__}
-        held = list(self._tools.held(shard, shard.requested))
+        held = list(self._tools.held(shard))
         for record in (record for record in held if record.image_id not in no_such):
             self._fail(
                 record,
@@ -163,8 +166,8 @@ class Import:
             )
         left = [record for record in held if record.image_id in no_such]
         if left and len(shard.models) > 1:
-            others = {name: error for name, error in errors.items() if name not in no_such}
             names = tuple(record.image_id for record in left)
+            others = {name: error for name, error in errors.items() if name not in no_such}
             return self._tools.next_model(shard, no_model(shard), errors=others, requested=names)
         for record in left:
             self._release(record)

@@ -49,7 +49,7 @@ class Submission:
     def _upload(self, shard: Shard) -> Shard:
         """Upload the requests for the pictures that are still to be bought."""
         shard = self._with_long_leases(shard)
-        records = list(self._tools.held(shard, shard.requested))
+        records = list(self._tools.held(shard))
         if not records:
             return self._tools.save(shard, phase=Phase.IMPORTED)
         quality = self._tools.settings.image_quality
@@ -80,7 +80,7 @@ class Submission:
         """Save that a batch may exist, then submit it once."""
         if shard.lease_until - LEASE_SECONDS + LATEST_SUBMISSION_SECONDS < self._tools.deadline.clock():
             shard = self._with_long_leases(shard)
-            if tuple(record.image_id for record in self._tools.held(shard, shard.requested)) != shard.requested:
+            if tuple(record.image_id for record in self._tools.held(shard)) != shard.requested:
                 return self._upload(self._tools.save(shard, phase=Phase.UPLOAD))
         if self._tools.deadline.remaining() < SUBMISSION_SECONDS:
             return shard  # the next invocation has the time
@@ -133,7 +133,7 @@ class Submission:
         if shard.lease_until >= now + LEASE_SECONDS - LATEST_SUBMISSION_SECONDS:
             return shard
         lease_until = round(now + LEASE_SECONDS, 3)
-        for record in self._tools.held(shard, shard.requested):
+        for record in self._tools.held(shard):
             longer = record._replace(status=Status.STARTED, error=None, lease_until=lease_until)
             self._tools.write(longer, replacing=record)
         return self._tools.save(shard, lease_until=lease_until)

@@ -14,12 +14,13 @@ from generate_image.budget import Budget
 from generate_image.credentials import Credentials
 from generate_image.deadline import Deadline
 from generate_image.errors import GenerateImageError, ProviderAuthError
-from generate_image.lease import Leases, is_open
+from generate_image.lease import Leases
 from generate_image.log import Log
 from generate_image.provider.batch_api import BatchApi
 from generate_image.record import Record
 from generate_image.settings import Settings
 from generate_image.shard import Phase, Shard
+from generate_image.state import is_open
 
 T = TypeVar("T")
 
@@ -79,12 +80,16 @@ class Tools:
                 raise
             return call(fresh)
 
-    def held(self, shard: Shard, image_ids: Iterable[str]) -> Iterator[Record]:
-        """Yield the records that the shard holds and that have no outcome."""
+    def own(self, shard: Shard, image_ids: Iterable[str]) -> Iterator[Record]:
+        """Yield the records of the shard that no other holder has replaced."""
         for image_id in image_ids:
             record = self.records.read(shard.client_id, image_id)
-            if record is not None and is_held(record, shard):
+            if record is not None and record.holder == shard.id:
                 yield record
+
+    def held(self, shard: Shard) -> Iterator[Record]:
+        """Yield the records of the requested pictures that have no outcome, also after their leases have expired."""
+        return filter(is_open, self.own(shard, shard.requested))
 
     def write(self, record: Record, *, replacing: Record) -> bool:
         """Write a record. Return False if another invocation changed it first."""
@@ -93,11 +98,6 @@ class Tools:
         except RecordChangedError:
             return False
         return True
-
-
-def is_held(record: Record, shard: Shard) -> bool:
-    """Return whether a record is the shard's and has no outcome, also after its lease has expired."""
-    return is_open(record) and record.holder == shard.id
 
 
 class Step(NamedTuple):
