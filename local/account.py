@@ -27,6 +27,8 @@ NAMESPACE = "6f1c8a52-3f0e-4d0a-9a0b-5a5b1e0c7d11"
 CREDENTIALS_PREFIX = "generate-image"
 CREDENTIALS_ID = "credencial-openai"
 PICTURE_RETENTION_DAYS = 7
+SETTINGS = {"IMAGE_BUCKET": BUCKET, "IMAGE_NAMESPACE": NAMESPACE, "CREDENTIALS_PREFIX": CREDENTIALS_PREFIX}
+"""The functions' settings that name resources of this account."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +50,8 @@ class Account:
 
     @property
     def settings(self) -> dict[str, str]:
-        """The function's settings that name resources of this account."""
-        return {
-            "IMAGE_BUCKET": BUCKET,
-            "IMAGE_NAMESPACE": NAMESPACE,
-            "CREDENTIALS_PREFIX": CREDENTIALS_PREFIX,
-        }
+        """The settings of a function in this account."""
+        return SETTINGS
 
     def session(self) -> boto3.Session:
         """Return a session of the account's owner."""

@@ -3,8 +3,7 @@
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from functools import cached_property
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 from uuid import uuid4
 
 from generate_image.aws.clients import Clients
@@ -13,9 +12,6 @@ from generate_image.log import Log
 from generate_image.settings import Settings
 from local.account import Account
 from local.lambda_context import Function, LocalContext
-
-if TYPE_CHECKING:
-    from mypy_boto3_secretsmanager import SecretsManagerClient
 
 
 def environment(
@@ -31,10 +27,13 @@ def environment(
 
     secrets_manager: replaces the account's Secrets Manager. Raises ConfigurationError.
     """
+    clients = Clients(account.aws_environ, session=account.session())
+    if secrets_manager is not None:
+        clients.secrets_manager = secrets_manager
     return Environment(
         settings=Settings.from_mapping(settings),
         log=Log(f"local-{uuid4()}", log),  # Powertools' loggers of one name share the keys of a line
-        clients=_LocalClients(account, secrets_manager),
+        clients=clients,
         clock=clock,
         sleep=sleep,
     )
@@ -61,15 +60,3 @@ class ConcurrentFunction:
             return function(event, context)
         finally:
             self._idle.append(function)
-
-
-class _LocalClients(Clients):
-    def __init__(self, account: Account, secrets_manager: Any) -> None:  # noqa: ANN401
-        super().__init__(account.aws_environ, session=account.session())
-        self._own = secrets_manager
-
-    @cached_property
-    def secrets_manager(self) -> "SecretsManagerClient":
-        """The client that replaces AWS Secrets Manager, or the account's."""
-        client: SecretsManagerClient = self._own or self._client("secretsmanager")
-        return client

@@ -10,6 +10,7 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-cors.html
 
 import base64
 import json
+import re
 import time
 from collections.abc import Collection, Mapping
 from concurrent.futures import Future
@@ -52,7 +53,7 @@ class Gateway:
     ) -> None:
         """contract: the document. seconds: the integration's timeout. cors_origins: the parameter CorsOrigins."""
         self._routes = [
-            (method.upper(), path.split("/"), f"{method.upper()} {path}")
+            (f"{method.upper()} {path}", re.compile(f"{method.upper()} " + re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", path)))
             for path, operations in contract["paths"].items()
             for method in operations
             if method in METHODS
@@ -153,13 +154,9 @@ class Gateway:
 
     def _route(self, method: str, path: str) -> tuple[str, dict[str, str]]:
         """Return the key of the request's route, and the path's parameters."""
-        segments = path.split("/")
-        for route_method, wanted, key in self._routes:
-            if route_method != method or len(wanted) != len(segments):
-                continue
-            pairs = list(zip(wanted, segments, strict=True))
-            if all(segment == name or (name.startswith("{") and segment) for name, segment in pairs):
-                return key, {name[1:-1]: unquote(segment) for name, segment in pairs if name.startswith("{")}
+        for key, pattern in self._routes:
+            if found := pattern.fullmatch(f"{method} {path}"):
+                return key, {name: unquote(text) for name, text in found.groupdict().items()}
         return "$default", {}
 
 

@@ -8,7 +8,7 @@ from typing import IO, TYPE_CHECKING
 
 from generate_image.functions import generate_image
 from generate_image.settings import Settings
-from local.account import BUCKET, CREDENTIALS_PREFIX, NAMESPACE, Account, LocalSecrets, local_account, secret_name
+from local.account import SETTINGS, Account, LocalSecrets, local_account, secret_name
 from local.account_folder import locked
 from local.estimate import largest_stand_in_price
 from local.functions import ConcurrentFunction, environment
@@ -18,12 +18,7 @@ from local.terminal import CommandError
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-OWN_SETTINGS = {
-    "API_AUTHORIZATION": "none",
-    "IMAGE_BUCKET": BUCKET,
-    "IMAGE_NAMESPACE": NAMESPACE,
-    "CREDENTIALS_PREFIX": CREDENTIALS_PREFIX,
-}
+OWN_SETTINGS = {"API_AUTHORIZATION": "none", **SETTINGS}
 
 
 @dataclass(frozen=True, slots=True)
