@@ -54,19 +54,8 @@ class Budget:
         Raises RequestInProgressError while another invocation may buy the picture, BudgetExceededError,
         ConfigurationError if no price bound is known, and StorageError.
         """
-        now = self._deadline.clock()
-        reservation = Reservation(self._bound(new), now, new.holder, new.lease_until)
-
-        def add(ledger: Ledger) -> Ledger:
-            return self._with_reservation(ledger, new, reservation, limit)
-
-        month = month_of(now)
-        try:
-            self._ledgers.change(new.client_id, month, add)
-        except BudgetExceededError:
-            if not self.resolve_stale(new.client_id, month):
-                raise
-            self._ledgers.change(new.client_id, month, add)
+        for error in self._reserve([new], limit).values():
+            raise error
 
     def resolve_stale(self, client_id: str, month: str) -> bool:
         """Resolve old reservations from their records. Return whether there were any."""
@@ -91,47 +80,32 @@ class Budget:
         They are BudgetExceededError and RequestInProgressError. A repetition by the same holder renews its
         reservations. Raises ConfigurationError if no price bound is known, and StorageError.
         """
-        now, client_id = self._deadline.clock(), news[0].client_id
-        wanted = [
-            (new, Reservation(discounted(self._bound(new), BATCH), now, new.holder, new.lease_until)) for new in news
-        ]
-        refused: dict[str, GenerateImageError] = {}
-
-        def add(ledger: Ledger) -> Ledger:
-            refused.clear()
-            for new, reservation in wanted:
-                try:
-                    ledger = self._with_reservation(ledger, new, reservation, limit)
-                except (BudgetExceededError, RequestInProgressError) as error:
-                    refused[new.image_id] = error
-            return ledger
-
-        month = month_of(now)
-        self._ledgers.change(client_id, month, add)
-        if refused and self.resolve_stale(client_id, month):
-            self._ledgers.change(client_id, month, add)
-        return refused
+        return self._reserve(news, limit, BATCH)
 
     def settle_all(self, client_id: str, holder: str, costs: Mapping[str, MicroUsd | None]) -> None:
-        """Settle the reservations of a batch in one write for each month. costs: by image id; None: in full.
+        """Settle a holder's reservations of this month and the last. costs: by image id; None: in full.
 
         A reservation of another holder stays. Raises StorageError and ConfigurationError; then call it again.
         """
+        reserved: dict[str, MicroUsd] = {}
 
         def close(ledger: Ledger) -> Ledger:
             for image_id, cost in costs.items():
                 reservation = ledger.open.get(image_id)
-                if reservation is None or reservation.holder != holder:
-                    continue
-                if cost is None:
-                    self._log.settled_in_full(image_id, to_usd(reservation.amount))
-                elif cost > reservation.amount:
-                    self._log.settled_above_reservation(image_id, to_usd(cost), to_usd(reservation.amount))
-                ledger = ledger.settle(image_id, reservation.amount if cost is None else cost)
+                if reservation is not None and reservation.holder == holder:
+                    reserved[image_id] = reservation.amount
+                    ledger = ledger.settle(image_id, reservation.amount if cost is None else cost)
             return ledger
 
         for month in this_and_last_month(self._deadline.clock()):
-            self._ledgers.change(client_id, month, close)
+            if len(reserved) < len(costs):
+                self._ledgers.change(client_id, month, close)
+        for image_id, amount in reserved.items():
+            cost = costs[image_id]
+            if cost is None:
+                self._log.settled_in_full(image_id, to_usd(amount))
+            elif cost > amount:
+                self._log.settled_above_reservation(image_id, to_usd(cost), to_usd(amount))
 
     def settle(self, record: Record, buyer: str) -> None:
         """Replace the reservation of a bought picture by its cost. A failure is logged: the record keeps the truth.
@@ -147,6 +121,31 @@ class Budget:
     def free(self, record: Record) -> None:
         """Drop the reservation of the record's holder, because nothing was billed."""
         self._close(record, NOTHING, record.holder)
+
+    def _reserve(
+        self, news: Sequence[Record], limit: MicroUsd, pricing: str | None = None
+    ) -> dict[str, GenerateImageError]:
+        now, client_id = self._deadline.clock(), news[0].client_id
+        wanted = [
+            (new, Reservation(discounted(self._bound(new), pricing), now, new.holder, new.lease_until)) for new in news
+        ]
+        refused: dict[str, GenerateImageError] = {}
+
+        def add(ledger: Ledger) -> Ledger:
+            refused.clear()
+            for new, reservation in wanted:
+                try:
+                    ledger = self._with_reservation(ledger, new, reservation, limit)
+                except (BudgetExceededError, RequestInProgressError) as error:
+                    refused[new.image_id] = error
+            return ledger
+
+        month = month_of(now)
+        self._ledgers.change(client_id, month, add)
+        is_exceeded = any(isinstance(error, BudgetExceededError) for error in refused.values())
+        if is_exceeded and self.resolve_stale(client_id, month):
+            self._ledgers.change(client_id, month, add)
+        return refused
 
     def _with_reservation(self, ledger: Ledger, new: Record, reservation: Reservation, limit: MicroUsd) -> Ledger:
         """Return the ledger with a reservation. Raises RequestInProgressError, BudgetExceededError and StorageError."""
@@ -178,24 +177,7 @@ class Budget:
         return bound
 
     def _close(self, record: Record, cost: MicroUsd | None, holder: str) -> None:
-        """Settle a holder's reservation of this month or the last. cost: None for all of it."""
-        found: list[Reservation] = []
-
-        def close(ledger: Ledger) -> Ledger:
-            reservation = ledger.open.get(record.image_id)
-            if reservation is None or reservation.holder != holder:
-                return ledger
-            found.append(reservation)
-            return ledger.settle(record.image_id, reservation.amount if cost is None else cost)
-
         try:
-            for month in this_and_last_month(self._deadline.clock()):
-                self._ledgers.change(record.client_id, month, close)
-                if found:
-                    break
-            if found and cost is None:
-                self._log.settled_in_full(record.image_id, to_usd(found[0].amount))
+            self.settle_all(record.client_id, holder, {record.image_id: cost})
         except GenerateImageError as error:
             self._log.ledger_not_written(error)
-        if found and cost is not None and cost > found[0].amount:
-            self._log.settled_above_reservation(record.image_id, to_usd(cost), to_usd(found[0].amount))

@@ -1,12 +1,12 @@
 """One request: credentials → lease → purchase → S3 → link. The story, from top to bottom."""
 
-from collections.abc import Mapping
 from contextlib import closing
 from io import BytesIO
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from typing import IO, Any, NamedTuple
 from uuid import uuid4
 
-from generate_image.aws.links import Link, Links
+from generate_image.answer import answer
+from generate_image.aws.links import Links
 from generate_image.aws.pictures import PictureStore
 from generate_image.aws.secrets import CredentialsStore
 from generate_image.budget import Budget
@@ -25,20 +25,15 @@ from generate_image.event import ImageRequest, image_id, request_hash
 from generate_image.lease import Leases
 from generate_image.log import Log
 from generate_image.money import MicroUsd
-from generate_image.options import for_model
 from generate_image.picture import HEAD_BYTES, StoredPicture, object_key, picture_type
 from generate_image.provenance import content_credentials
+from generate_image.provider.download import Downloader
+from generate_image.provider.images_api import ImagesApi, Purchase
 from generate_image.record import Record, Status
 from generate_image.settings import Settings
 
-if TYPE_CHECKING:  # the API function imports this module for ``answer``, and loads no HTTP library
-    from generate_image.provider.download import Downloader
-    from generate_image.provider.images_api import ImagesApi, Purchase
-
 STORING_SECONDS = 20.0
 """The part of an invocation's time that is reserved for storing a bought picture and saving its record."""
-TOKENS_CONSUMED = 0.4
-"""The flow engine's fixed reference figure. ``usage`` and ``cost_usd`` are the true figures."""
 
 
 class Generation(NamedTuple):
@@ -49,8 +44,8 @@ class Generation(NamedTuple):
     credentials: CredentialsStore
     leases: Leases
     budget: Budget
-    images: "ImagesApi"
-    downloader: "Downloader"
+    images: ImagesApi
+    downloader: Downloader
     pictures: PictureStore
     links: Links
     log: Log
@@ -135,7 +130,7 @@ class Generation(NamedTuple):
             return self._store(bought, BytesIO(purchase.content), replacing=record)
         return self._download_and_store(self.leases.save(bought, replacing=record), credentials)
 
-    def _buy(self, request: ImageRequest, credentials: Credentials) -> "Purchase":
+    def _buy(self, request: ImageRequest, credentials: Credentials) -> Purchase:
         try:
             try:
                 return self.images.buy(request.prompt, credentials, request.options)
@@ -188,42 +183,3 @@ class Generation(NamedTuple):
             raise
         self.log.picture_stored(stored, bought.model)
         return self.leases.save(record._replace(status=Status.STORED, stored=stored), replacing=replacing)
-
-
-def answer(
-    record: Record, link: Link, bucket: str, passed_through: Mapping[str, Any], *, replayed: bool
-) -> dict[str, Any]:
-    """Return the module's answer for a stored picture.
-
-    passed_through: ``nextModule`` if present, and ``data`` in persistent mode, which the answer repeats with the three
-    links. ``usage``, ``cost_usd`` and ``openai_request_id`` are absent if they are not known, ``options`` if none were
-    given, ``content_credentials`` for a picture of version 1.
-    """
-    bought, stored = record.require_bought(), record.require_stored()
-    links = {
-        "imageUrl": bought.source_url or link.url,
-        "urlPath": link.url,
-        "localPath": f"s3://{bucket}/{stored.key}",
-    }
-    meta = {
-        "prompt": record.prompt,
-        "tokens_consumed": TOKENS_CONSUMED,
-        "image_id": record.image_id,
-        "model": bought.model,
-        "bucket": bucket,
-        "key": stored.key,
-        "content_type": stored.content_type,
-        "content_credentials": stored.content_credentials,
-        "url_expires_at": link.expires_at,
-        "usage": bought.usage._asdict() if bought.usage else None,
-        "cost_usd": bought.cost_usd,
-        "openai_request_id": bought.openai_request_id,
-        "options": dict(for_model(bought.model, record.options)) or None,
-        "replayed": replayed,
-    }
-    result: dict[str, Any] = {}
-    if "nextModule" in passed_through:
-        result["nextModule"] = passed_through["nextModule"]
-    result["data"] = {**passed_through.get("data", {}), **links}
-    result["_meta_"] = {name: value for name, value in meta.items() if value is not None}
-    return result

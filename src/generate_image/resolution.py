@@ -53,6 +53,8 @@ class Resolver:
                 cost = cost_of_bought(bought)
                 if cost is None or (cost > reservation.amount and not is_own):
                     cost = reservation.amount
+                elif cost > reservation.amount:
+                    self._log.settled_above_reservation(image_id, to_usd(cost), to_usd(reservation.amount))
                 return ledger.settle(image_id, cost)
         self._log.settled_in_full(image_id, to_usd(reservation.amount))
         return ledger.settle(image_id, reservation.amount)

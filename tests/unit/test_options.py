@@ -7,10 +7,10 @@ from uuid import UUID
 import pytest
 from openai.types.image_generate_params import ImageGenerateParamsBase
 
+from generate_image.answer import answer
 from generate_image.aws.links import Link
 from generate_image.errors import InvalidRequestError
 from generate_image.event import ImageRequest, parse_event, request_hash
-from generate_image.generation import answer
 from generate_image.options import OPTIONS, QUALITIES, STANDARD_SIZES, OptionRules, Options, for_model, not_taken
 from generate_image.picture import BoughtPicture, StoredPicture
 from generate_image.provider.models import request_parameters

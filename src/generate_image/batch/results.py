@@ -4,10 +4,10 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from generate_image.answer import answer
 from generate_image.batch.tools import Tools
 from generate_image.errors import GenerateImageError, InvalidRequestError, OutcomeUnknownError
 from generate_image.event import ImageRequest, image_id
-from generate_image.generation import answer
 from generate_image.money import NOTHING, MicroUsd
 from generate_image.provider.models import cost_of
 from generate_image.record import Record, Status
