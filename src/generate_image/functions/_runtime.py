@@ -4,6 +4,7 @@ import gc
 import os
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -57,27 +58,23 @@ class AwsClients(Protocol):
         """AWS Step Functions."""
 
 
+@dataclass(kw_only=True)
 class Environment:
-    """The parts of one execution environment, which serves one invocation at a time."""
+    """The parts of one execution environment, which serves one invocation at a time.
 
-    def __init__(
-        self,
-        *,
-        settings: Settings,
-        log: Log,
-        clients: AwsClients,
-        clock: Callable[[], float] = time.time,
-        sleep: Callable[[float], None] = time.sleep,
-        margin: float = MARGIN_SECONDS,
-    ) -> None:
-        """clock: returns seconds since the epoch. margin: seconds between the deadline and Lambda's timeout."""
-        self.settings = settings
-        self.log = log
-        self.clients = clients
-        self.clock = clock
-        self.sleep = sleep
-        self.margin = margin
-        self.deadline = Deadline(clock)
+    clock: returns seconds since the epoch. margin: seconds between the deadline and Lambda's timeout.
+    """
+
+    settings: Settings
+    log: Log
+    clients: AwsClients
+    clock: Callable[[], float] = time.time
+    sleep: Callable[[float], None] = time.sleep
+    margin: float = MARGIN_SECONDS
+
+    def __post_init__(self) -> None:
+        """Make the deadline, which every invocation sets anew."""
+        self.deadline = Deadline(self.clock)
 
 
 Serve = Callable[[Any, LambdaContext], Any]

@@ -12,9 +12,7 @@ from generate_image.record import Status
 from generate_image.settings import WhenOutcomeUnknown
 from generate_image.state import Free, Unknown
 
-FIRST_PAUSE_SECONDS = 0.3
-LONGEST_PAUSE_SECONDS = 0.5
-PAUSE_GROWTH = 1.3
+PAUSE_SECONDS = 0.4
 FIRST_DESCRIBE_SECONDS = 1.0
 DESCRIBE_SECONDS = 5.0
 """DescribeExecution allows 15 calls a second for the whole account; S3 allows 5,500 reads for each prefix.
@@ -129,11 +127,9 @@ class ImageCreator(NamedTuple):
 
         attempt: the only execution that is described; None: the latest. first_describe: seconds from now.
         """
-        pause = FIRST_PAUSE_SECONDS
         describe_at = self.clock() + first_describe
         while (left := wait_until - self.clock()) > 0:
-            self.sleep(min(pause, left))
-            pause = min(pause * PAUSE_GROWTH, LONGEST_PAUSE_SECONDS)
+            self.sleep(min(PAUSE_SECONDS, left))
             describes = self.clock() >= describe_at
             if describes:
                 describe_at = self.clock() + DESCRIBE_SECONDS
