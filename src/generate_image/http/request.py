@@ -8,7 +8,6 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, NoReturn
-from urllib.request import parse_http_list
 
 from generate_image.errors import (
     ForbiddenError,
@@ -29,8 +28,6 @@ LONGEST_BODY_BYTES = STEP_FUNCTIONS_ANSWER_BYTES - ANSWER_OVERHEAD_BYTES
 """The state machine's input and output can hold no more."""
 LONGEST_ESCAPED_BYTES = 6 * LONGEST_BODY_BYTES
 """The size of such a body if every character is written as an escape."""
-LONGEST_WAIT_SECONDS = 25
-"""Leaves a cold start and the response within API Gateway's 30 seconds."""
 JSON_TYPE = re.compile(r'application/json(\s*;\s*charset\s*=\s*"?utf-8"?)?\s*;?', re.IGNORECASE)
 
 
@@ -71,21 +68,15 @@ class HttpRequest(NamedTuple):
             raise UnsupportedMediaTypeError("The body must be JSON in UTF-8: send Content-Type: application/json.")
         try:
             content = base64.b64decode(self.body, validate=True) if self.body_is_base64 else self.body.encode()
+            text = content.decode()
         except ValueError:
             raise _invalid("body", "must be JSON in UTF-8") from None
         if len(content) > LONGEST_ESCAPED_BYTES:
             raise _too_large(len(content))
-        body = _parse_json(content)
+        body = _parse_json(text)
         if not isinstance(body, dict):
             raise _invalid("body", "must be a JSON object")
         return body
-
-
-class Preferences(NamedTuple):
-    """The ``Prefer`` header. wait: seconds. applied: the value of ``Preference-Applied``, or empty."""
-
-    wait: int
-    applied: str
 
 
 class CreateRequest(NamedTuple):
@@ -130,30 +121,6 @@ class CreateRequestReader(NamedTuple):
         return request_hash(self.parse(event), self.settings)
 
 
-def parse_prefer(header: str) -> Preferences:
-    """Return the preferences of a ``Prefer`` header (RFC 7240).
-
-    Unknown and malformed preferences, and repetitions, are ignored. A longer wait than LONGEST_WAIT_SECONDS is
-    shortened. Raises InvalidRequestError if ``wait`` is not a whole number: the caller relies on it.
-    """
-    given: dict[str, str] = {}
-    for preference in parse_http_list(header):
-        name, _, value = preference.partition(";")[0].partition("=")
-        given.setdefault(name.strip().lower(), value.strip())
-    wait = LONGEST_WAIT_SECONDS
-    applied = []
-    if "respond-async" in given:
-        wait = 0
-        applied.append("respond-async")
-    if "wait" in given:
-        number = re.fullmatch(r'("?)([0-9]{1,10})\1', given["wait"])
-        if number is None:
-            raise _invalid("Prefer", "wait must be a whole number of seconds, such as: wait=10")
-        wait = min(int(number[2]), LONGEST_WAIT_SECONDS)
-        applied.append(f"wait={wait}")
-    return Preferences(wait, ", ".join(applied))
-
-
 def _event(request: HttpRequest, client_id: str) -> dict[str, Any]:
     body = request.json_object()
     named = body.get("client_id")
@@ -181,11 +148,9 @@ def _event_json(event: Mapping[str, Any], prompt: str) -> str:
     return text
 
 
-def _parse_json(content: bytes) -> object:
+def _parse_json(text: str) -> object:
     try:
-        return json.loads(content.decode(), parse_constant=_refuse_constant)
-    except UnicodeDecodeError:
-        raise _invalid("body", "must be JSON in UTF-8") from None
+        return json.loads(text, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
         raise _invalid("body", f"must be JSON: {error.msg} at {place}") from None

@@ -18,10 +18,10 @@ from generate_image.errors import (
     RouteNotFoundError,
 )
 from generate_image.event import CLIENT_ID
-from generate_image.http.request import CreateRequestReader, HttpRequest, parse_prefer
+from generate_image.http.request import CreateRequestReader, HttpRequest
 from generate_image.http.response import Response, json_response, problem_response
 from generate_image.http.status import QUEUED, Ended, PictureStatus, Ready, StatusReader
-from generate_image.http.waiting import ImageCreator
+from generate_image.http.waiting import ImageCreator, parse_prefer
 from generate_image.log import Log
 from generate_image.money import MicroUsd, to_usd
 from generate_image.settings import Settings

@@ -1,10 +1,12 @@
 """Starts the state machine for a request and waits for the picture, up to the caller's ``Prefer: wait``."""
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
+from urllib.request import parse_http_list
 
 from generate_image.aws.executions import Executions
-from generate_image.errors import RateLimitedError, StepFunctionsError, StorageError
+from generate_image.errors import InvalidRequestError, RateLimitedError, StepFunctionsError, StorageError
 from generate_image.http.request import CreateRequest
 from generate_image.http.status import QUEUED, Ended, Pending, PictureStatus, Ready, Snapshot, StatusReader
 from generate_image.lease import refuse_reused_key
@@ -12,6 +14,8 @@ from generate_image.record import Status
 from generate_image.settings import WhenOutcomeUnknown
 from generate_image.state import Free, Unknown
 
+LONGEST_WAIT_SECONDS = 25
+"""Leaves a cold start and the response within API Gateway's 30 seconds."""
 PAUSE_SECONDS = 0.4
 FIRST_DESCRIBE_SECONDS = 1.0
 DESCRIBE_SECONDS = 5.0
@@ -24,6 +28,38 @@ JOINED_SECONDS = 1.0
 """An execution whose start is older was started by another request."""
 STARTS = 3
 """How often a start is tried while other requests start the same attempt."""
+
+
+class Preferences(NamedTuple):
+    """The ``Prefer`` header. wait: seconds. applied: the value of ``Preference-Applied``, or empty."""
+
+    wait: int
+    applied: str
+
+
+def parse_prefer(header: str) -> Preferences:
+    """Return the preferences of a ``Prefer`` header (RFC 7240).
+
+    Unknown and malformed preferences, and repetitions, are ignored. A longer wait than LONGEST_WAIT_SECONDS is
+    shortened. Raises InvalidRequestError if ``wait`` is not a whole number: the caller relies on it.
+    """
+    given: dict[str, str] = {}
+    for preference in parse_http_list(header):
+        name, _, value = preference.partition(";")[0].partition("=")
+        given.setdefault(name.strip().lower(), value.strip())
+    wait = LONGEST_WAIT_SECONDS
+    applied = []
+    if "respond-async" in given:
+        wait = 0
+        applied.append("respond-async")
+    if "wait" in given:
+        number = re.fullmatch(r'("?)([0-9]{1,10})\1', given["wait"])
+        if number is None:
+            problem = "wait must be a whole number of seconds, such as: wait=10"
+            raise InvalidRequestError.listing([{"field": "Prefer", "problem": problem}])
+        wait = min(int(number[2]), LONGEST_WAIT_SECONDS)
+        applied.append(f"wait={wait}")
+    return Preferences(wait, ", ".join(applied))
 
 
 class Created(NamedTuple):

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from generate_image.errors import InvalidRequestError
-from generate_image.http.request import parse_prefer
+from generate_image.http.waiting import parse_prefer
 from tests.unit.http.world import IMAGES, Response, World, event
 
 CONFIG = {"credentials_id": "openai", "prompt": "Un faro"}
