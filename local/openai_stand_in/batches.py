@@ -45,7 +45,6 @@ class StoredFile:
     id: str
     purpose: str
     content: bytes
-    created_at: int
     downloads: int = 0
     fault: str = ""
 
@@ -81,7 +80,7 @@ class Batches:
     - batch_lost, batch_error: the batch is made; the connection closes, or a gateway responds with 502.
     - never_ends: the requests are not executed before the window ends.
     - no_output_file: completed without an output file and without an error file.
-    - output_truncated, output_cut: the first download of the output ends in the middle, without or with an error.
+    - output_cut: the connection closes in the middle of the first download of the output.
     """
 
     clock: Callable[[], float]
@@ -97,14 +96,14 @@ class Batches:
 
     def upload(self, content: bytes, purpose: str, fault: str = "") -> dict[str, Any]:
         """Keep a file and return its description."""
-        file = StoredFile(f"file-{secrets.token_hex(12)}", purpose, content, int(self.clock()), fault=fault)
+        file = StoredFile(f"file-{secrets.token_hex(12)}", purpose, content, fault=fault)
         with self._lock:
             self.files[file.id] = file
         return {
             "id": file.id,
             "object": "file",
             "bytes": len(content),
-            "created_at": file.created_at,
+            "created_at": int(self.clock()),
             "filename": "requests.jsonl",
             "purpose": purpose,
         }

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from .state import State
 
-MOST_LISTED = 100
 _LOST = Fault(bills=True, delivery=Delivery.CLOSED)
 _CUT = Fault(bills=True, delivery=Delivery.TRUNCATED)
 
@@ -37,13 +36,11 @@ def retrieve_content(state: State, request: Request, _request_id: str, name: str
     """`GET /v1/files/{id}/content`. It has no ranges, unless `Batches.takes_ranges`."""
     check_key(state, request)
     file = state.batches.content(name)
-    content, status, fault = file.content, 200, file.fault if file.downloads == 1 else ""
+    content, status = file.content, 200
     if request.range and state.batches.takes_ranges:
         content, status = content[request.range.ranges[0][0] :], 206
-    elif fault == "output_truncated":
-        content = content[: len(content) // 2]
     reply = Reply(content, status, content_type="application/octet-stream")
-    reply.fault = _CUT if fault == "output_cut" else NO_FAULT
+    reply.fault = _CUT if file.fault == "output_cut" and file.downloads == 1 else NO_FAULT
     return reply
 
 
@@ -66,8 +63,6 @@ def list_batches(state: State, request: Request, _request_id: str) -> Reply:
     """`GET /v1/batches`, the newest first; `limit` and `after` select a page."""
     check_key(state, request)
     limit = request.args.get("limit", 20, type=int)
-    if not 1 <= limit <= MOST_LISTED:
-        raise RefusalError("Invalid 'limit': expected a value from 1 to 100.", param="limit")
     return json_reply(200, state.batches.listed(limit, request.args.get("after")))
 
 

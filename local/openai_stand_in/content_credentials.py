@@ -18,15 +18,13 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from .pictures import content_type
 
 LIFETIME = timedelta(days=30)
-SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+CREATED = {
+    "action": "c2pa.created",
+    "digitalSourceType": "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia",
+}
 MANIFEST = {
     "claim_generator_info": [{"name": "stand-in for OpenAI", "version": "1"}],
-    "assertions": [
-        {
-            "label": "c2pa.actions",
-            "data": {"actions": [{"action": "c2pa.created", "digitalSourceType": SOURCE_TYPE}]},
-        }
-    ],
+    "assertions": [{"label": "c2pa.actions", "data": {"actions": [CREATED]}}],
 }
 
 
@@ -58,23 +56,21 @@ def _certificate(
 ) -> bytes:
     """Return a certificate as PEM. One that has its issuer's name is an authority."""
     is_authority, now = subject == issuer, datetime.now(UTC)
-    usage = dict.fromkeys(
-        ("content_commitment", "key_encipherment", "data_encipherment", "key_agreement", "encipher_only"), False
-    ) | {
-        "digital_signature": not is_authority,
-        "key_cert_sign": is_authority,
-        "crl_sign": is_authority,
-    }
-    builder = (
+    usage = x509.KeyUsage(
+        digital_signature=not is_authority, key_cert_sign=is_authority, crl_sign=is_authority, key_agreement=False,
+        content_commitment=False, key_encipherment=False, data_encipherment=False, encipher_only=False,
+        decipher_only=False,
+    )  # fmt: skip
+    certificate = (
         x509.CertificateBuilder(subject_name=subject, issuer_name=issuer, public_key=key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + LIFETIME)
         .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
-        .add_extension(x509.KeyUsage(**usage, decipher_only=False), critical=True)
+        .add_extension(usage, critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION]), critical=False)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), critical=False)
+        .sign(issuer_key, hashes.SHA256())
     )
-    if not is_authority:
-        builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION]), critical=False)
-    return builder.sign(issuer_key, hashes.SHA256()).public_bytes(Encoding.PEM)
+    return certificate.public_bytes(Encoding.PEM)

@@ -16,6 +16,7 @@ from .parameters import RefusalError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+JSON = "application/json"
 _NO_LINGER = struct.pack("ii", 1, 0)
 
 
@@ -38,20 +39,16 @@ def json_object(request: Request) -> dict[str, Any]:
 
 def json_reply(status: int, document: object, fault: Fault = NO_FAULT) -> Reply:
     """Return a reply whose body is JSON."""
-    reply = Reply(json.dumps(document, ensure_ascii=False).encode("utf-8", "replace"), status)
-    reply.mimetype, reply.fault = "application/json", fault
+    reply = Reply(json.dumps(document), status, content_type=JSON)
+    reply.fault = fault
     return reply
 
 
 def fault_reply(fault: Fault) -> Reply:
     """Return the reply of a fault that has a status or no response at all."""
-    status = fault.status or 200
-    if not isinstance(fault.body, str):
-        reply = json_reply(status, fault.body, fault)
-    else:
-        reply = Reply(fault.body, status, content_type="text/html")
-        reply.fault = fault
-    reply.headers.extend(fault.headers)
+    content, kind = (fault.body, "text/html") if isinstance(fault.body, str) else (json.dumps(fault.body), JSON)
+    reply = Reply(content, fault.status, fault.headers, content_type=kind)
+    reply.fault = fault
     return reply
 
 

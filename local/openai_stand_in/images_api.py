@@ -58,9 +58,8 @@ def retrieve_model(state: State, request: Request, _request_id: str, name: str) 
         message = f"The model '{name}' does not exist"
         raise RefusalError(message, status=404, param="model", code="model_not_found")
     shutdown = model.shutdown.isoformat() if model.shutdown else None
-    return json_reply(
-        200, {"id": name, "object": "model", "created": 1, "owned_by": "system", "shutdown_date": shutdown}
-    )
+    described = {"id": name, "object": "model", "created": 1, "owned_by": "system"}
+    return json_reply(200, {**described, "shutdown_date": shutdown})
 
 
 def retrieve_picture(state: State, _request: Request, _request_id: str, name: str) -> Reply:

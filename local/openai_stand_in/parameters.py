@@ -19,7 +19,7 @@ from .faults import INVALID_REQUEST, USER_ERROR
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-LONGEST_EDGE = 3840
+LONGEST_EDGE, EDGE_STEP = 3840, 16
 FEWEST_PIXELS, MOST_PIXELS = 655_360, 8_294_400
 NO_COMPRESSION = 100  # per cent
 GPT_CHOICES: Mapping[str, tuple[str, ...]] = {
@@ -239,23 +239,14 @@ def _size(size: str, model: Model) -> tuple[int, int]:
         return 1024, 1024
     match = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", size)
     width, height = (int(match[1]), int(match[2])) if match else (0, 0)
-    if not model.sizes and (problem := _size_problem(width, height)):
-        raise _user_error("size", f"Invalid size '{size}'. {problem}")
+    is_valid = (
+        width % EDGE_STEP == height % EDGE_STEP == 0
+        and max(width, height) <= min(LONGEST_EDGE, 3 * min(width, height))
+        and FEWEST_PIXELS <= width * height <= MOST_PIXELS
+    )
+    if not model.sizes and not is_valid:
+        raise _user_error("size", f"Invalid size '{size}'. See the image generation guide for the limits.")
     return width, height
-
-
-def _size_problem(width: int, height: int) -> str | None:
-    if not width:
-        return "Expected a size in the form WIDTHxHEIGHT, or 'auto'."
-    if width % 16 or height % 16:
-        return "Width and height must both be divisible by 16."
-    if max(width, height) > LONGEST_EDGE:
-        return f"The longest edge must be less than or equal to {LONGEST_EDGE}."
-    if max(width, height) > 3 * min(width, height):
-        return "The aspect ratio must be between 1:3 and 3:1."
-    if not FEWEST_PIXELS <= width * height <= MOST_PIXELS:
-        return f"The total number of pixels must be between {FEWEST_PIXELS} and {MOST_PIXELS}."
-    return None
 
 
 def _user_error(name: str, message: str) -> RefusalError:

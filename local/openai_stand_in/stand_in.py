@@ -59,7 +59,7 @@ def application_of(state: State) -> WSGIApplication:
 
 @dataclass(kw_only=True, eq=False)
 class StandIn(State):
-    """A stand-in for OpenAI's Images API and Batch API; `with StandIn() as stand_in:` runs it on a free port.
+    """A stand-in for OpenAI's Images API and Batch API; `with StandIn() as stand_in:` runs it.
 
     api_key: the accepted key, until `accept_keys` replaces it.
     latency: seconds that a picture takes; it is billed at their end.
@@ -75,27 +75,18 @@ class StandIn(State):
     """
 
     def __enter__(self) -> Self:
-        """Listen."""
+        """Listen on a free port: `port`, `url`, and `base_url` for an OpenAI client."""
         self.stopping.clear()
-        with ExitStack() as stack:
-            self.port = stack.enter_context(serving(application_of(self), 0, _Handler)).port
-            self._server = stack.pop_all()
+        self._server = ExitStack()
+        self.port = self._server.enter_context(serving(application_of(self), 0, _Handler)).port
+        self.url = f"http://{ADDRESS}:{self.port}"
+        self.base_url = f"{self.url}/v1"
         return self
 
     def __exit__(self, *_: object) -> None:
         """Stop, and abort the requests that wait."""
         self.stopping.set()
         self._server.close()
-
-    @property
-    def url(self) -> str:
-        """The server's address, such as `http://127.0.0.1:8080`."""
-        return f"http://{ADDRESS}:{self.port}"
-
-    @property
-    def base_url(self) -> str:
-        """The base URL for an OpenAI client."""
-        return f"{self.url}/v1"
 
 
 class _Handler(WSGIRequestHandler):

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
+from functools import partial
 from hashlib import sha256
 from http.client import HTTPConnection
 from io import BytesIO
@@ -31,17 +32,18 @@ def client(stand_in: StandIn) -> Iterator[openai.OpenAI]:
         yield opened
 
 
+def request_picture(stand_in: StandIn, prompt: str = PROMPT, **parameters: object) -> requests.Response:
+    return requests.post(
+        f"{stand_in.base_url}/images/generations",
+        json={"model": MODEL, "prompt": prompt, **parameters},
+        headers={"Authorization": f"Bearer {stand_in.api_key}"},
+        timeout=30,
+    )
+
+
 @pytest.fixture
 def post(stand_in: StandIn) -> Post:
-    def send(prompt: str = PROMPT, **parameters: object) -> requests.Response:
-        return requests.post(
-            f"{stand_in.base_url}/images/generations",
-            json={"model": MODEL, "prompt": prompt, **parameters},
-            headers={"Authorization": f"Bearer {stand_in.api_key}"},
-            timeout=30,
-        )
-
-    return send
+    return partial(request_picture, stand_in)
 
 
 @pytest.mark.parametrize(
@@ -162,10 +164,7 @@ def test_picture_is_billed_after_its_client_has_gone(stand_in: StandIn) -> None:
 
 def test_exit_aborts_a_request_that_waits() -> None:
     with ThreadPoolExecutor() as pool, StandIn(latency=600) as stand_in:
-        headers = {"Authorization": f"Bearer {stand_in.api_key}"}
-        document = {"model": MODEL, "prompt": PROMPT}
-        url = f"{stand_in.base_url}/images/generations"
-        waiting = pool.submit(requests.post, url, json=document, headers=headers, timeout=30)
+        waiting = pool.submit(request_picture, stand_in)
         while not stand_in.ledger()["requests"]:
             assert not waiting.done()
         stand_in.__exit__()

@@ -4,7 +4,6 @@ import base64
 import io
 import json
 from collections.abc import Iterator
-from contextlib import suppress
 from typing import Any, Final
 
 import openai
@@ -99,17 +98,3 @@ def test_wrong_file_fails_the_validation(client: OpenAI, clock: Clock, content: 
     assert failed.status == "failed"
     assert failed.errors
     assert [error.code for error in failed.errors.data or []] == [code]
-
-
-@pytest.mark.parametrize("fault", ["output_truncated", "output_cut"])
-def test_first_download_of_the_output_ends_early(client: OpenAI, clock: Clock, stand_in: StandIn, fault: str) -> None:
-    stand_in.batches.faults.append(fault)
-    batch = submit(client)
-    clock.pass_by(1000)
-    file_id = client.batches.retrieve(batch.id).output_file_id or ""
-
-    first = b""
-    with suppress(openai.APIError):
-        first = client.files.content(file_id).read()
-    assert bool(first) == (fault == "output_truncated")
-    assert len(first) < len(client.files.content(file_id).read())
