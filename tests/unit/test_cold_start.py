@@ -1,8 +1,10 @@
 """The imports of each function. Every cold start pays for each of them."""
 
 import json
+import re
 import subprocess
 import sys
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -10,27 +12,12 @@ import pytest
 SOURCE = Path(__file__).parents[2] / "src"
 FUNCTIONS = ("generate_image", "api", "model_watch", "prepare_list", "count_results", "batch_shards")
 FUNCTIONS_WITH_PROVIDER = {"generate_image", "model_watch", "batch_shards"}
-PINNED = {
-    "generate_image",
-    "aws_lambda_powertools",
-    "boto3",
-    "botocore",
-    "certifi",
-    "charset_normalizer",
-    "dateutil",
-    "idna",
-    "jmespath",
-    "requests",
-    "s3transfer",
-    "six",
-    "typing_extensions",
-    "urllib3",
-}
-"""The packages of src/requirements.txt."""
+PINNED = set(re.findall(r"^([\w-]+)==", (SOURCE / "requirements.txt").read_text("utf-8"), re.MULTILINE))
+DISTRIBUTIONS = packages_distributions()
 OPTIONAL = {"brotli", "brotlicffi", "_brotli", "zstandard", "simplejson", "chardet", "socks", "h2", "_distutils_hack"}
 """Packages that the pinned ones import if they are installed. The artifact has none of them."""
-INTERPRETER = {"sitecustomize"}
-"""Debian's Python imports it at its start."""
+OURS = {"generate_image", "sitecustomize"}
+"""And the module that Debian's Python imports at its start."""
 SLOW = {"asyncio", "sqlite3", "unittest", "openai", "pydantic", "aws_xray_sdk", "cryptography"}
 PROBE = """
 import gc, json, sys
@@ -74,7 +61,7 @@ def test_function_imports_only_the_packages_it_needs(function: str) -> None:
 
     loaded, collections_before_clients, has_usual_thresholds, frozen_objects = json.loads(process.stdout)
     foreign = {name for name in loaded if name not in sys.stdlib_module_names and "__mypyc" not in name}
-    assert foreign - OPTIONAL - INTERPRETER <= PINNED
+    assert {DISTRIBUTIONS[name][0].replace("_", "-") for name in foreign - OPTIONAL - OURS} <= PINNED
     assert not SLOW & set(loaded)
     assert ("requests" in loaded) == (function in FUNCTIONS_WITH_PROVIDER)
     assert collections_before_clients <= 3

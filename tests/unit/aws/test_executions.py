@@ -43,6 +43,7 @@ def test_last_attempt_is_found(machine: MemoryStepFunctions, attempts: int) -> N
 
     assert (latest.attempt if latest else 0) == attempts
     assert executions.latest("2", "an-id") is None
+    assert len(machine.described) <= 16, "the search is a binary one"
 
 
 def test_running_attempt_is_found_in_one_describe(machine: MemoryStepFunctions) -> None:

@@ -15,11 +15,6 @@ BODY = json.dumps({"config": CONFIG})
 HEADERS = {"content-type": "application/json", "prefer": "respond-async"}
 
 
-@pytest.fixture
-def world() -> World:
-    return World()
-
-
 def post(world: World, body: str, **changes: Any) -> Response:  # noqa: ANN401  # of the event
     return world.call(event("POST", IMAGES, HEADERS, body) | changes)
 

@@ -18,11 +18,6 @@ def jwt(**claims: str) -> dict[str, Any]:
     return {"jwt": {"claims": claims, "scopes": None}}
 
 
-@pytest.fixture
-def world() -> World:
-    return World()
-
-
 def codes_of(world: World, authorizer: object, *, client: str = "1") -> list[tuple[int, str | None]]:
     """Return the status and the error of each route, of a wrong method and of an unknown path."""
     requests = [

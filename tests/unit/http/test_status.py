@@ -20,11 +20,6 @@ REJECTED = ContentRejectedError("No.")
 UNKNOWN = OutcomeUnknownError("It may be billed.")
 
 
-@pytest.fixture
-def world() -> World:
-    return World()
-
-
 @pytest.mark.parametrize(
     ("status", "lease_left", "running", "progress", "retry_after"),
     [

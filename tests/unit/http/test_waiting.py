@@ -25,11 +25,6 @@ NO_SECRET = CredentialsError("There is no such secret.")
 REJECTED = ContentRejectedError("No.", categories=["violence"])
 
 
-@pytest.fixture
-def world() -> World:
-    return World()
-
-
 def test_new_key_starts_an_execution_with_the_event(world: World) -> None:
     response = world.start(nextModule="next")
 
@@ -153,22 +148,6 @@ def test_retry_ignores_the_earlier_attempt_in_its_wait(world: World) -> None:
 
     assert response.status == 200
     assert {name for _, name in world.step_functions.described[3:]} == {world.execution_name(2)}
-
-
-@pytest.mark.parametrize(("is_new_environment", "describes"), [(False, 2), (True, 10)])
-def test_last_attempt_is_found_in_few_describes(world: World, *, is_new_environment: bool, describes: int) -> None:
-    world.fail_every_start(NO_SECRET)
-    for _ in range(30):
-        world.start()
-        world.clock.sleep(60)
-    if is_new_environment:
-        world.restart()
-    del world.step_functions.described[:]
-
-    world.start()
-
-    assert len(world.step_functions.described) <= describes
-    assert len(world.step_functions.executions) == 31
 
 
 def test_attempts_of_a_failing_key_are_spaced(world: World) -> None:
