@@ -10,14 +10,14 @@ import os
 import re
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from moto.s3.models import FakeKey, S3Backend
+from moto.s3.models import S3Backend
 from werkzeug.wrappers import Response
 
 from local.terminal import CommandError
@@ -79,22 +79,18 @@ class AccountFolder:
         if not KEY.fullmatch(key):
             return self._app(environ, start_response)
         with self._lock:  # a caller must not see an object that is not in the folder yet
-            before = self._object(key)
             response = Response.from_app(self._app, environ, buffered=True)
             if environ["REQUEST_METHOD"] in ("PUT", "DELETE") and response.status.startswith("2"):
                 try:
                     self._write(key)
                 except OSError as error:
                     self.problem = error
-                    self._put_back(key, before)
+                    self._put_back(key)
                     response = Response(NOT_WRITTEN, 507, content_type="application/xml")
         return response(environ, start_response)
 
-    def _object(self, key: str) -> FakeKey | None:
-        return self._backend.get_object(self._bucket, key)
-
     def _write(self, key: str) -> None:
-        path, found = self._folder / key, self._object(key)
+        path, found = self._folder / key, self._backend.get_object(self._bucket, key)
         if found is None:
             _delete(path)
             return
@@ -102,12 +98,12 @@ class AccountFolder:
         replace(_headers(path), json.dumps(dict(found.metadata)).encode())
         replace(path, found.value)
 
-    def _put_back(self, key: str, before: FakeKey | None) -> None:
-        if before is None:
-            with suppress(KeyError):
-                del self._backend.get_bucket(self._bucket).keys[key]
+    def _put_back(self, key: str) -> None:
+        """Make the object in the account what the folder has. moto closes the file of an object that it replaces."""
+        if (self._folder / key).exists():
+            self._load(self._folder / key)
         else:
-            self._backend.get_bucket(self._bucket).keys[key] = before
+            self._backend.delete_object(self._bucket, key)
 
     def _load(self, path: Path) -> None:
         try:

@@ -10,10 +10,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from threading import Event, Thread
-from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -51,8 +49,8 @@ class Notifications:
         account: Account,
         url: str,
         secret: str,
+        report: Callable[[str], None],
         *,
-        report: Callable[[str], None] = lambda _: None,
         clock: Callable[[], float] = time.time,
         jitter: Callable[[], float] = random.random,
     ) -> None:
@@ -63,7 +61,8 @@ class Notifications:
         self._clock = clock
         self._jitter = jitter
         self._waiting: list[_Message] = []
-        rule = _rule_of_template()
+        template = yaml.load(TEMPLATE.read_text("utf-8"), _TemplateLoader)  # noqa: S506  # a safe loader
+        rule = template["Resources"][RULE]["Properties"]
         self._retry_policy = rule["Targets"][0]["RetryPolicy"]
         client = account.session().client
         self._sqs = client("sqs", endpoint_url=account.endpoint)
@@ -84,11 +83,6 @@ class Notifications:
             self._attempt(message)
         return max(0.0, min(message.due for message in self._waiting) - self._clock()) if self._waiting else None
 
-    def undelivered(self) -> list[dict[str, Any]]:
-        """Return the messages that were given up."""
-        found = self._sqs.receive_message(QueueUrl=self._undelivered, MaxNumberOfMessages=10, VisibilityTimeout=0)
-        return [json.loads(message["Body"]) for message in found.get("Messages", [])]
-
     def _received(self) -> Iterator[_Message]:
         while messages := self._sqs.receive_message(QueueUrl=self._messages, MaxNumberOfMessages=10).get("Messages"):
             for message in messages:
@@ -102,37 +96,36 @@ class Notifications:
             "Content-Type": "application/json; charset=utf-8",
             SECRET_HEADER: self._secret,
         }
-        wait: float | None = 0.0
+        key = json.loads(message.body)["detail"]["object"]["key"]
         try:
             response = requests.post(
                 self._url, message.body.encode(), headers=headers, timeout=TIMEOUT_SECONDS, allow_redirects=False
             )
+            result, least_wait = f"status {response.status_code}", _retry_after(response)
+            is_delivered = response.status_code < requests.codes.multiple_choices
         except requests.RequestException as error:
-            result = type(error).__name__
-        else:
-            result = f"status {response.status_code}"
-            if response.status_code < requests.codes.multiple_choices:
-                self._waiting.remove(message)
-                self._report(f"Webhook: {_key(message)} delivered ({result}).")
-                return
-            wait = _retry_after(response)
-        self._retry_or_give_up(message, result, wait)
-
-    def _retry_or_give_up(self, message: _Message, result: str, wait: float | None) -> None:
-        """wait: the fewest seconds until a retry, or None for no retry."""
-        now = self._clock()
-        message.failures += 1
-        is_old = now - message.received_at >= self._retry_policy["MaximumEventAgeInSeconds"]
-        if wait is None or is_old or message.failures > self._retry_policy["MaximumRetryAttempts"]:
-            self._waiting.remove(message)
-            self._sqs.send_message(QueueUrl=self._undelivered, MessageBody=message.body)
-            self._report(
-                f"Webhook: {_key(message)} not delivered ({result}). It is in the queue of undelivered messages."
-            )
+            result, least_wait, is_delivered = type(error).__name__, 0.0, False
+        wait = None if is_delivered else self._wait(message, least_wait)
+        if wait is not None:
+            message.failures += 1
+            message.due = self._clock() + wait
+            self._report(f"Webhook: {key} failed ({result}). Retry in {wait:.0f} s.")
             return
-        backoff = min(2.0 ** min(message.failures, 10), LONGEST_WAIT_SECONDS) * (0.5 + self._jitter() / 2)
-        message.due = now + max(backoff, wait)
-        self._report(f"Webhook: {_key(message)} failed ({result}). Retry in {message.due - now:.0f} s.")
+        self._waiting.remove(message)
+        if is_delivered:
+            self._report(f"Webhook: {key} delivered ({result}).")
+            return
+        self._sqs.send_message(QueueUrl=self._undelivered, MessageBody=message.body)
+        self._report(f"Webhook: {key} not delivered ({result}). It is in the queue of undelivered messages.")
+
+    def _wait(self, message: _Message, least: float | None) -> float | None:
+        """Return the seconds until a retry, or None for no retry. least: the smallest value, or None."""
+        age = self._clock() - message.received_at
+        is_last = message.failures >= self._retry_policy["MaximumRetryAttempts"]
+        if least is None or is_last or age >= self._retry_policy["MaximumEventAgeInSeconds"]:
+            return None
+        backoff = min(2.0 ** min(message.failures + 1, 10), LONGEST_WAIT_SECONDS) * (0.5 + self._jitter() / 2)
+        return max(backoff, least)
 
 
 @contextmanager
@@ -147,7 +140,7 @@ def webhook(environ: Mapping[str, str], account: Account, report: Callable[[str]
         return
     if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
         raise CommandError("WEBHOOK_URL must be a URL such as http://127.0.0.1:9000/pictures.")
-    notifications = Notifications(account, url, environ.get("WEBHOOK_SECRET", ""), report=report)
+    notifications = Notifications(account, url, environ.get("WEBHOOK_SECRET", ""), report)
     stopped = Event()
 
     def run() -> None:
@@ -165,22 +158,13 @@ def webhook(environ: Mapping[str, str], account: Account, report: Callable[[str]
             report("Webhook: messages that wait for a retry end with this command.")
 
 
-@cache
-def _rule_of_template() -> dict[str, Any]:
-    template = yaml.load(TEMPLATE.read_text("utf-8"), _TemplateLoader)  # noqa: S506  # a safe loader
-    rule: dict[str, Any] = template["Resources"][RULE]["Properties"]
-    return rule
-
-
 class _TemplateLoader(yaml.SafeLoader):
     """Reads the template. The only intrinsic function that it resolves is the reference to the bucket."""
 
 
-def _function(_loader: yaml.SafeLoader, name: str, node: yaml.Node) -> str | None:
-    return BUCKET if (name, node.value) == ("Ref", "PictureBucket") else None
-
-
-_TemplateLoader.add_multi_constructor("!", _function)
+_TemplateLoader.add_multi_constructor(
+    "!", lambda _loader, name, node: BUCKET if (name, node.value) == ("Ref", "PictureBucket") else None
+)
 
 
 def _documented(body: str) -> str:
@@ -204,8 +188,3 @@ def _retry_after(response: requests.Response) -> float | None:
     except ValueError:
         return 0.0
     return seconds if seconds >= 0 else None
-
-
-def _key(message: _Message) -> str:
-    key: str = json.loads(message.body)["detail"]["object"]["key"]
-    return key

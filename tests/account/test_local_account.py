@@ -24,17 +24,24 @@ if TYPE_CHECKING:
 
 PICTURE = "temporal/cli_1/5f0c.png"
 RECORD = "temporal/cli_1/5f0c.json"
+LEDGER = "budgets/cli_1/2026-11.json"
+SHARDS = "results/batch/shards/00000.json"
 DAY_SECONDS = 86_400
-
-
-def s3_of(account: Account) -> "S3Client":
-    return account.session().client("s3", endpoint_url=account.endpoint)
 
 
 @contextmanager
 def account_in(folder: Path) -> Iterator["S3Client"]:
     with local_account(folder=folder) as account:
-        yield s3_of(account)
+        yield account.session().client("s3", endpoint_url=account.endpoint)
+
+
+def put(s3: "S3Client", *keys: str) -> None:
+    for key in keys:
+        s3.put_object(Bucket=BUCKET, Key=key, Body=b"{}")
+
+
+def keys(s3: "S3Client") -> list[str]:
+    return [item["Key"] for item in s3.list_objects_v2(Bucket=BUCKET).get("Contents", [])]
 
 
 @pytest.mark.parametrize("headers", [{"Origin": "null"}, {"Host": "evil.example"}, {"Host": "127.0.0.1"}])
@@ -62,23 +69,18 @@ def test_real_key_is_in_no_server(account: Account) -> None:
     assert of_server.list_secrets()["SecretList"] == []
 
 
-def test_objects_survive_with_their_etag_and_headers(tmp_path: Path) -> None:
+def test_objects_and_conditional_writes_survive(tmp_path: Path) -> None:
     with account_in(tmp_path) as s3:
-        etag = s3.put_object(
-            Bucket=BUCKET, Key=PICTURE, Body=b"\x89PNG", ContentType="image/png", Metadata={"model": "flare"}
-        )["ETag"]
+        s3.put_object(Bucket=BUCKET, Key=PICTURE, Body=b"\x89PNG", ContentType="image/png", Metadata={"model": "flare"})
+        put(s3, LEDGER, RECORD, SHARDS)
         before = s3.head_object(Bucket=BUCKET, Key=PICTURE)
+        etag = s3.head_object(Bucket=BUCKET, Key=RECORD)["ETag"]
     with account_in(tmp_path) as s3:
         after = s3.get_object(Bucket=BUCKET, Key=PICTURE)
-        assert (after["ETag"], after["ContentType"], after["Metadata"]) == (etag, "image/png", {"model": "flare"})
-        assert after["LastModified"] == before["LastModified"]
+        assert (after["ETag"], after["LastModified"]) == (before["ETag"], before["LastModified"])
+        assert (after["ContentType"], after["Metadata"]) == ("image/png", {"model": "flare"})
         assert after["Body"].read() == (tmp_path / PICTURE).read_bytes() == b"\x89PNG"
-
-
-def test_conditional_writes_hold_after_a_restart(tmp_path: Path) -> None:
-    with account_in(tmp_path) as s3:
-        etag = s3.put_object(Bucket=BUCKET, Key=RECORD, Body=b'{"status": "started"}', IfNoneMatch="*")["ETag"]
-    with account_in(tmp_path) as s3:
+        assert keys(s3) == [LEDGER, SHARDS, RECORD, PICTURE]
         with pytest.raises(ClientError, match="PreconditionFailed"):
             s3.put_object(Bucket=BUCKET, Key=RECORD, Body=b"{}", IfNoneMatch="*")
         s3.put_object(Bucket=BUCKET, Key=RECORD, Body=b'{"status": "stored"}', IfMatch=etag)
@@ -89,12 +91,12 @@ def test_conditional_writes_hold_after_a_restart(tmp_path: Path) -> None:
 
 def test_object_is_deleted_after_its_lifetime(tmp_path: Path) -> None:
     with account_in(tmp_path) as s3:
-        for key in (RECORD, PICTURE):
-            s3.put_object(Bucket=BUCKET, Key=key, Body=b"{}")
+        put(s3, RECORD, PICTURE, LEDGER)
     old = time.time() - 7 * DAY_SECONDS - 60
-    os.utime(tmp_path / PICTURE, (old, old))
+    for key in (PICTURE, LEDGER):
+        os.utime(tmp_path / key, (old, old))
     with account_in(tmp_path) as s3:
-        assert [item["Key"] for item in s3.list_objects_v2(Bucket=BUCKET)["Contents"]] == [RECORD]
+        assert keys(s3) == [LEDGER, RECORD]
     assert {path.name for path in (tmp_path / PICTURE).parent.iterdir()} == {"5f0c.json", "5f0c.json.headers"}
 
 
@@ -104,13 +106,12 @@ def test_write_that_was_cut_off_is_ignored(tmp_path: Path) -> None:
     for name in (f"{PICTURE}.new", f"{PICTURE}.headers"):
         (tmp_path / name).write_bytes(b"{")
     with account_in(tmp_path) as s3:
-        assert s3.list_objects_v2(Bucket=BUCKET)["KeyCount"] == 0
+        assert keys(s3) == []
 
 
 def test_folder_has_no_deleted_object_and_no_key_outside(tmp_path: Path) -> None:
     with account_in(tmp_path / "account") as s3:
-        s3.put_object(Bucket=BUCKET, Key="temporal/../../outside", Body=b"x")
-        s3.put_object(Bucket=BUCKET, Key=PICTURE, Body=b"x")
+        put(s3, "temporal/../../outside", PICTURE)
         s3.delete_object(Bucket=BUCKET, Key=PICTURE)
     assert not [*tmp_path.rglob("5f0c*"), *tmp_path.rglob("outside*")]
 
@@ -118,8 +119,7 @@ def test_folder_has_no_deleted_object_and_no_key_outside(tmp_path: Path) -> None
 @pytest.mark.parametrize("damaged", [RECORD, f"{PICTURE}.headers"])
 def test_damaged_file_is_named(tmp_path: Path, damaged: str) -> None:
     with account_in(tmp_path) as s3:
-        for key in (RECORD, PICTURE):
-            s3.put_object(Bucket=BUCKET, Key=key, Body=b"{}")
+        put(s3, RECORD, PICTURE)
     (tmp_path / damaged).write_bytes(b"")
 
     with pytest.raises(CommandError, match=damaged.removesuffix(".headers")), account_in(tmp_path):
@@ -128,13 +128,16 @@ def test_damaged_file_is_named(tmp_path: Path, damaged: str) -> None:
 
 def test_unwritable_object_is_not_in_the_account(tmp_path: Path) -> None:
     """A write that the folder refuses must fail as a whole: a purchase is allowed only by a kept record."""
-    (tmp_path / "temporal").mkdir()
-    (tmp_path / "temporal" / "cli_1").write_text("a file where the folder must be")
     with local_account(folder=tmp_path) as account:
-        s3 = s3_of(account)
-        with pytest.raises(ClientError, match="InsufficientStorage"):
-            s3.put_object(Bucket=BUCKET, Key=RECORD, Body=b"{}", IfNoneMatch="*")
-        assert s3.list_objects_v2(Bucket=BUCKET)["KeyCount"] == 0
+        s3 = account.session().client("s3", endpoint_url=account.endpoint)
+        put(s3, PICTURE)
+        (tmp_path / f"{RECORD}.new").mkdir()
+        (tmp_path / f"{PICTURE}.new").mkdir()
+        for key in (RECORD, PICTURE):
+            with pytest.raises(ClientError, match="InsufficientStorage"):
+                s3.put_object(Bucket=BUCKET, Key=key, Body=b"another")
+        assert keys(s3) == [PICTURE]
+        assert s3.get_object(Bucket=BUCKET, Key=PICTURE)["Body"].read() == b"{}"
         assert account.folder is not None
         assert account.folder.problem is not None
 

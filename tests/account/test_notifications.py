@@ -1,6 +1,8 @@
 """A purchase sends one message about its picture to a webhook, with the rule and the retries of template.yaml."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterable, Iterator
+from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,8 +17,6 @@ from tests.memory_s3 import Clock
 from tests.module import Module
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 PROMPT = "Un faro al atardecer"
@@ -25,27 +25,22 @@ KEY = "temporal/cli_1/0f5c8a1e-3b1d-51ef-9a52-0a1b2c3d4e5f.png"
 DAY_SECONDS = 86_400
 
 
-def store(account: Account, key: str) -> None:
-    s3 = account.session().client("s3", endpoint_url=account.endpoint)
-    s3.put_object(Bucket=BUCKET, Key=key, Body=b"\x89PNG")
-
-
 class Receiver:
-    """A webhook. responses: of the next requests; after them each is 204."""
+    """A webhook that keeps its requests."""
 
     def __init__(self) -> None:
         self.url = ""
         self.requests: list[Request] = []
-        self.bodies: list[str] = []
-        self.responses: list[Response] = []
-        self.always: Response | None = None
+        self.responses: Iterator[Response] = repeat(Response(status=204))
 
-    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> "Iterable[bytes]":
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         request = Request(environ)
-        self.bodies.append(request.get_data(as_text=True))
+        request.get_data()  # before the connection is closed
         self.requests.append(request)
-        response = self.always or (self.responses.pop(0) if self.responses else Response(status=204))
-        return response(environ, start_response)
+        return next(self.responses)(environ, start_response)
+
+    def keys(self) -> list[str]:
+        return [key_in(request.get_json()) for request in self.requests]
 
 
 @pytest.fixture
@@ -61,26 +56,37 @@ class Delivery:
 
     def __init__(self, account: Account, url: str) -> None:
         self.clock = Clock()
-        self.waits: list[float] = []
         self.lines: list[str] = []
         self._account = account
         self.notifications = Notifications(
-            account, url, SECRET, report=self.lines.append, clock=self.clock, jitter=lambda: 1.0
+            account, url, SECRET, self.lines.append, clock=self.clock, jitter=lambda: 1.0
         )
 
-    def store(self, key: str) -> None:
-        store(self._account, key)
-
-    def finish(self) -> None:
-        """Deliver until no message waits."""
+    def finish(self) -> list[float]:
+        """Deliver until no message waits. Return the waits in seconds."""
+        waits = []
         while (wait := self.notifications.deliver()) is not None:
-            self.waits.append(wait)
+            waits.append(wait)
             self.clock.pass_by(wait)
+        return waits
+
+    def undelivered(self) -> list[str]:
+        """Return the keys in the queue of undelivered messages."""
+        sqs = self._account.session().client("sqs", endpoint_url=self._account.endpoint)
+        queue = sqs.get_queue_url(QueueName="undelivered")["QueueUrl"]
+        return [
+            key_in(json.loads(message["Body"])) for message in sqs.receive_message(QueueUrl=queue).get("Messages", [])
+        ]
 
 
 @pytest.fixture
 def delivery(account: Account, receiver: Receiver) -> Delivery:
     return Delivery(account, receiver.url)
+
+
+def store(account: Account, key: str = KEY) -> None:
+    s3 = account.session().client("s3", endpoint_url=account.endpoint)
+    s3.put_object(Bucket=BUCKET, Key=key, Body=b"\x89PNG")
 
 
 def key_in(body: dict[str, Any]) -> str:
@@ -89,6 +95,7 @@ def key_in(body: dict[str, Any]) -> str:
 
 
 def test_purchase_sends_one_message_and_a_replay_none(module: Module, delivery: Delivery, receiver: Receiver) -> None:
+    """https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html."""
     module.restart(MONTHLY_BUDGET_USD="10")
     event = event_for(PROMPT, idempotency_key="order-1")
 
@@ -97,100 +104,80 @@ def test_purchase_sends_one_message_and_a_replay_none(module: Module, delivery: 
     replayed = module.invoke(event)
     delivery.finish()
 
-    stored = module.keys()
-    assert {key.partition("/")[0] for key in stored} == {"budgets", "temporal"}
-    assert len([key for key in stored if key.endswith(".json")]) == 2  # record and ledger
     assert replayed["_meta_"]["replayed"]
+    assert len(module.records()) == 2  # with the ledger
+    assert receiver.keys() == [bought["_meta_"]["key"]]
     [request] = receiver.requests
-    assert key_in(request.get_json()) == bought["_meta_"]["key"]
-    assert request.headers[SECRET_HEADER] == SECRET
-    assert PROMPT not in receiver.bodies[0]
-    assert "http" not in receiver.bodies[0]
-    assert bought["data"]["urlPath"] not in receiver.bodies[0]
-
-
-def test_message_is_the_documented_event(delivery: Delivery, receiver: Receiver) -> None:
-    """https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html."""
-    delivery.store(KEY)
-    delivery.finish()
-
-    [request] = receiver.requests
-    body = request.get_json()
-    assert (body["source"], body["detail-type"], body["resources"]) == (
-        "aws.s3",
-        "Object Created",
-        [f"arn:aws:s3:::{BUCKET}"],
-    )
-    assert body["detail"]["bucket"] == {"name": BUCKET}
-    assert body["detail"]["reason"] == "PutObject"
+    body, headers = request.get_json(), request.headers
     assert body["detail"]["object"].keys() == {"key", "size", "etag", "version-id", "sequencer"}
-    assert request.headers["Content-Type"] == "application/json; charset=utf-8"
-    assert request.headers["User-Agent"] == "Amazon/EventBridge/ApiDestinations"
+    assert (body["detail"]["bucket"], body["detail"]["reason"]) == ({"name": BUCKET}, "PutObject")
+    assert (body["source"], body["detail-type"]) == ("aws.s3", "Object Created")
+    assert body["resources"] == [f"arn:aws:s3:::{BUCKET}"]
+    assert headers["User-Agent"] == "Amazon/EventBridge/ApiDestinations"
+    assert (headers["Content-Type"], headers[SECRET_HEADER]) == ("application/json; charset=utf-8", SECRET)
+    text = request.get_data(as_text=True)
+    assert [part for part in (PROMPT, "http", bought["data"]["urlPath"]) if part in text] == []
 
 
-def test_message_arrives_after_three_failures(delivery: Delivery, receiver: Receiver) -> None:
-    receiver.responses = [Response(status=status) for status in (500, 429, 401)]
-    delivery.store(KEY)
-    delivery.finish()
+@pytest.mark.parametrize(
+    ("responses", "waits", "undelivered"),
+    [
+        ([(500, {}), (429, {}), (401, {})], [2, 4, 8], []),
+        ([(503, {"Retry-After": "90"})], [90], []),
+        ([(503, {"Retry-After": "soon"})], [2], []),
+        ([(503, {"Retry-After": "-1"})], [], [KEY]),
+        ([(301, {"Location": "/"})], [], [KEY]),
+        ([(400, {})], [], [KEY]),
+        ([(404, {})], [], [KEY]),
+    ],
+)
+def test_failed_message_is_retried_or_kept(
+    account: Account,
+    delivery: Delivery,
+    receiver: Receiver,
+    responses: list[tuple[int, dict[str, str]]],
+    waits: list[float],
+    undelivered: list[str],
+) -> None:
+    failures = [Response(status=status, headers=headers) for status, headers in responses]
+    receiver.responses = chain(failures, receiver.responses)
+    store(account)
 
-    assert [key_in(request.get_json()) for request in receiver.requests] == [KEY] * 4
+    assert delivery.finish() == waits
+    assert delivery.undelivered() == undelivered
+    assert receiver.keys() == [KEY] * (len(waits) + 1)
     assert len({request.get_json()["id"] for request in receiver.requests}) == 1
-    assert delivery.waits == [2, 4, 8]
-    assert delivery.notifications.undelivered() == []
-
-
-def test_failing_message_delays_no_other(delivery: Delivery, receiver: Receiver) -> None:
-    receiver.responses = [Response(status=500)]
-    delivery.store(KEY)
-    delivery.notifications.deliver()
-    delivery.store(KEY.replace("cli_1", "cli_2"))
-    delivery.notifications.deliver()
-
-    assert [key_in(request.get_json()) for request in receiver.requests] == [KEY, KEY.replace("cli_1", "cli_2")]
 
 
 @pytest.mark.parametrize(("retry_after", "attempts"), [("0", 186), ("3600", 25)], ids=["185 retries", "24 hours"])
 def test_message_is_kept_after_its_last_retry(
-    delivery: Delivery, receiver: Receiver, retry_after: str, attempts: int
+    account: Account, delivery: Delivery, receiver: Receiver, retry_after: str, attempts: int
 ) -> None:
-    receiver.always = Response(status=503, headers={"Retry-After": retry_after})
-    start = delivery.clock()
-    delivery.store(KEY)
-    delivery.finish()
+    receiver.responses = repeat(Response(status=503, headers={"Retry-After": retry_after}))
+    store(account)
 
-    assert [key_in(message) for message in delivery.notifications.undelivered()] == [KEY]
+    assert sum(delivery.finish()) <= DAY_SECONDS
+    assert delivery.undelivered() == [KEY]
     assert len(receiver.requests) == attempts
-    assert delivery.clock() - start <= DAY_SECONDS
     assert "queue of undelivered messages" in delivery.lines[-1]
 
 
-@pytest.mark.parametrize("status", [301, 400, 403, 404])
-def test_refused_message_is_kept_at_once(delivery: Delivery, receiver: Receiver, status: int) -> None:
-    receiver.always = Response(status=status, headers={"Location": receiver.url})
-    delivery.store(KEY)
-    delivery.finish()
+def test_failing_message_delays_no_other(account: Account, delivery: Delivery, receiver: Receiver) -> None:
+    receiver.responses = chain([Response(status=500)], receiver.responses)
+    other = KEY.replace("cli_1", "cli_2")
+    for key in (KEY, other):
+        store(account, key)
+        delivery.notifications.deliver()
 
-    assert len(receiver.requests) == 1
-    assert [key_in(message) for message in delivery.notifications.undelivered()] == [KEY]
-
-
-@pytest.mark.parametrize(("seconds", "waits", "undelivered"), [("90", [90], 0), ("soon", [2], 0), ("-1", [], 1)])
-def test_retry_respects_retry_after(
-    delivery: Delivery, receiver: Receiver, seconds: str, waits: list[float], undelivered: int
-) -> None:
-    receiver.responses = [Response(status=503, headers={"Retry-After": seconds})]
-    delivery.store(KEY)
-    delivery.finish()
-
-    assert delivery.waits == waits
-    assert len(delivery.notifications.undelivered()) == undelivered
+    assert receiver.keys() == [KEY, other]
+    assert len({request.get_json()["id"] for request in receiver.requests}) == 2
 
 
 def test_missing_webhook_is_retried(account: Account) -> None:
     with serving(Receiver(), 0) as server:
         closed = f"http://127.0.0.1:{server.port}/"
     delivery = Delivery(account, closed)
-    delivery.store(KEY)
+    store(account)
 
     assert delivery.notifications.deliver() == 2
     assert "ConnectionError" in delivery.lines[-1]
@@ -199,16 +186,10 @@ def test_missing_webhook_is_retried(account: Account) -> None:
 def test_serve_delivers_before_it_ends(account: Account, receiver: Receiver) -> None:
     lines: list[str] = []
     with webhook({"WEBHOOK_URL": receiver.url, "WEBHOOK_SECRET": SECRET}, account, lines.append):
-        store(account, KEY)
+        store(account)
 
     assert [request.headers[SECRET_HEADER] for request in receiver.requests] == [SECRET]
     assert lines == [f"Webhook: {KEY} delivered (status 204)."]
-
-
-def test_serve_reports_nothing_without_a_webhook(account: Account) -> None:
-    with webhook({}, account, lambda _: None):
-        client = account.session().client("s3", endpoint_url=account.endpoint)
-        assert "EventBridgeConfiguration" not in client.get_bucket_notification_configuration(Bucket=BUCKET)
 
 
 @pytest.mark.parametrize("url", ["127.0.0.1:9000", "ftp://example.com", "http://"])
