@@ -12,7 +12,7 @@ from werkzeug.routing import Map, Rule
 from werkzeug.serving import WSGIRequestHandler
 from werkzeug.wrappers import Request
 
-from local.loopback import ADDRESS, LOOPBACK_NAMES, is_own_host, serving
+from local.loopback import ADDRESS, LOOPBACK_NAMES, OwnRequests, serving
 
 from . import batches_api, images_api
 from .delivery import Reply, deliver, json_reply
@@ -31,11 +31,9 @@ ROUTES = Map(
 
 
 def application_of(state: State) -> WSGIApplication:
-    """Return the application. It refuses a request for another host, and any request of a web page."""
+    """Return the application, which serves the programs of this machine, and no web page."""
 
     def dispatch(request: Request, request_id: str) -> Reply:
-        if not is_own_host(request.environ, HOST_NAMES) or "Origin" in request.headers:
-            raise RefusalError("The stand-in serves programs on this machine, and no web page.", status=403)
         try:
             view, arguments = ROUTES.bind_to_environ(request.environ).match()
         except HTTPException as error:
@@ -54,7 +52,7 @@ def application_of(state: State) -> WSGIApplication:
         deliver(reply, environ["werkzeug.socket"])
         return reply(environ, start_response)
 
-    return application
+    return OwnRequests(application, HOST_NAMES)
 
 
 @dataclass(kw_only=True, eq=False)

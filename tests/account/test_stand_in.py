@@ -87,9 +87,8 @@ def test_sdk_reads_models_and_their_last_day(stand_in: StandIn, client: openai.O
     stand_in.clock = datetime(2026, 11, 30, tzinfo=UTC).timestamp
     assert client.models.retrieve(MODEL).shutdown_date is None
     assert client.models.retrieve("gpt-image-1.5").shutdown_date == "2026-12-01"
-    stand_in.shutdown_dates = {MODEL: date(2027, 5, 1)}
-    assert client.models.retrieve(MODEL).shutdown_date == "2027-05-01"
-    for retired in ("dall-e-3", "gpt-image-1"):
+    stand_in.shutdown_dates = {MODEL: date(2026, 11, 30)}
+    for retired in ("dall-e-3", MODEL):
         with pytest.raises(openai.NotFoundError, match="does not exist") as raised:
             client.models.retrieve(retired)
         assert raised.value.code == "model_not_found"
