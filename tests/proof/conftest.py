@@ -1,7 +1,7 @@
-"""The provider of the schedules, and the account of the processes."""
+"""The providers of the schedules, the account of the processes, and the output of the proofs."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from threading import Thread
 
@@ -10,6 +10,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from werkzeug.serving import make_server
 
 from local.account import Account
+from tests.proof.batch_provider import BatchProvider
 from tests.proof.provider import CountingProvider
 
 WAITING_CONNECTIONS = 1024
@@ -19,6 +20,23 @@ WAITING_CONNECTIONS = 1024
 def provider() -> Iterator[CountingProvider]:
     with CountingProvider() as provider:
         yield provider
+
+
+@pytest.fixture(scope="session")
+def batches() -> Iterator[BatchProvider]:
+    with BatchProvider() as provider:
+        yield provider
+
+
+@pytest.fixture
+def show(capsys: pytest.CaptureFixture[str]) -> Callable[[object], None]:
+    """Return a function that prints the figures of a proof."""
+
+    def show(figures: object) -> None:
+        with capsys.disabled():
+            print(f"\n{figures}", end="")  # noqa: T201
+
+    return show
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """The faults of an outward call, and the calls that each fault can strike."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Kind(StrEnum):
@@ -28,6 +28,9 @@ class Kind(StrEnum):
 
 _READ = (Kind.REFUSED, Kind.ERROR, Kind.DIES_BEFORE, Kind.OUT_OF_TIME)
 _WRITE = (*_READ, Kind.DENIED, Kind.DOWN, Kind.LOST, Kind.LATE, Kind.DIES_AFTER)
+_GET = (Kind.ERROR, Kind.CLOSED, Kind.TRUNCATED, Kind.OUT_OF_TIME, Kind.DIES_BEFORE)
+_BATCH_GET = (*_GET, Kind.GATEWAY)
+_BATCH_POST = (*_BATCH_GET, Kind.RATE_LIMITED, Kind.LOST, Kind.DIES_AFTER)
 
 KINDS: dict[str, tuple[Kind, ...]] = {
     "get_secret_value": _READ,
@@ -35,29 +38,23 @@ KINDS: dict[str, tuple[Kind, ...]] = {
     "get_object": (*_READ, Kind.DOWN),
     "put_object": _WRITE,
     "put_object if": (*_WRITE, Kind.CONFLICT),
-    "POST": (
-        Kind.UNREACHABLE,
-        Kind.ERROR,
-        Kind.RATE_LIMITED,
-        Kind.UNAUTHORIZED,
-        Kind.CLOSED,
-        Kind.LOST,
-        Kind.GATEWAY,
-        Kind.TRUNCATED,
-        Kind.OUT_OF_TIME,
-        Kind.DIES_BEFORE,
-        Kind.DIES_AFTER,
-    ),
-    "GET": (Kind.ERROR, Kind.CLOSED, Kind.TRUNCATED, Kind.GONE, Kind.OUT_OF_TIME, Kind.DIES_BEFORE),
+    "POST": (*_BATCH_POST, Kind.UNREACHABLE, Kind.UNAUTHORIZED),
+    "GET": (*_GET, Kind.GONE),
+    "upload": _BATCH_POST,
+    "create": (*_BATCH_POST, Kind.UNREACHABLE, Kind.UNAUTHORIZED, Kind.LATE),
+    "cancel": _BATCH_POST,
+    "retrieve": _BATCH_GET,
+    "list": _BATCH_GET,
+    "content": _BATCH_GET,
 }
-"""By the call's name. "put_object if" has a condition; GET downloads the picture from its URL.
+"""By the call's name. "put_object if" has a condition; POST buys a picture, GET downloads it from its URL; the last six
+are calls of the Batch API.
 
 A read has no effect, so a lost response and a death after it are the same for the service as no call.
 """
 
 
-@dataclass(frozen=True, order=True)
-class Fault:
+class Fault(NamedTuple):
     """The fault of the call at ``position`` (from 0) of an invocation (0: the first run; then its replays)."""
 
     invocation: int

@@ -1,23 +1,20 @@
-"""`python -m tests.proof.processes`: run the generate function in many processes, and kill some of them.
+"""The generate function in many processes, some of which are killed.
 
-Standard input has one JSON object. ``account``: the endpoint. ``settings``: the function's environment variables.
-``together``: whether the invocations run at the same time. ``seconds``: an invocation's time. ``calls``: a list of
-``{"prompt", "key", "kill_after": seconds or null, "later": seconds}``; ``later`` is how far the clock is ahead. The
-output has ``{"answer"}``, ``{"error": class}``, or ``{}`` for a killed process, for each call.
-
-The processes are forked from this one, which has imported everything and has no threads. A new interpreter would take
-longer to start than a request takes.
+The processes are forked from a new interpreter, which has imported everything and has no threads. It reads one JSON
+object. ``account``: the endpoint. ``settings``: the environment variables. ``seconds``: an invocation's time.
+``crowds``: lists of simultaneous calls, one list after the other.
 """
 
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import redirect_stdout
-from operator import itemgetter
-from typing import IO, Any
+from pathlib import Path
+from typing import IO, Any, NamedTuple
 
 import boto3
 
@@ -30,22 +27,75 @@ from generate_image.settings import Settings
 from local.account import REGION
 from local.lambda_context import LocalContext
 from tests.events import event_for
+from tests.module import Module
+
+ROOT = Path(__file__).parents[2]
+
+
+class Call(NamedTuple):
+    """One call. kill_after: seconds until its process is killed. later: seconds that its clock is ahead."""
+
+    prompt: str
+    key: str
+    later: float = 0.0
+    kill_after: float | None = None
+
+
+class Outcome(NamedTuple):
+    """The answer of a call. end: "picture", an error's class, or "nothing" of a killed process."""
+
+    end: str
+    answer: Mapping[str, Any]
+
+
+def outcomes_of(module: Module, crowds: Sequence[Sequence[Call]], seconds: float) -> list[Outcome]:
+    """Make each call in its own process. seconds: an invocation's time."""
+    job = {"account": module.account.endpoint, "settings": module.environ, "seconds": seconds, "crowds": crowds}
+    ran = subprocess.run(
+        [sys.executable, "-m", "tests.proof.processes"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"},
+        input=json.dumps(job),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        check=True,
+    )
+    return [Outcome(*outcome) for outcome in json.loads(ran.stdout)]
 
 
 class Caller:
     """Makes each call in its own process."""
 
     def __init__(self, job: Mapping[str, Any]) -> None:
+        self._seconds = float(job["seconds"])
         session = boto3.Session("local", "local", region_name=REGION)
         # The account serves one request at a time, so the last of a crowd waits long.
-        environ = {"AWS_ENDPOINT_URL": job["account"]}
-        self._clients = Clients(environ, session=session, read_seconds=job["seconds"])
+        self._clients = Clients({"AWS_ENDPOINT_URL": job["account"]}, session=session, read_seconds=self._seconds)
         _ = self._clients.s3, self._clients.secrets_manager  # made once, before the forks
         self._settings = Settings.from_mapping(job["settings"])
-        self._seconds = float(job["seconds"])
 
-    def begin(self, call: Mapping[str, Any], start: int | None = None) -> tuple[int, IO[str]]:
-        """Start a call, at once or when it can read a byte from ``start``. Returns the process and its output."""
+    def outcomes(self, calls: Sequence[Call]) -> Iterator[Outcome]:
+        """Make the calls at once, kill some of their processes, and return the outcomes."""
+        reading, writing = os.pipe()
+        begun = [self._begin(call, reading) for call in calls]
+        start = time.monotonic()
+        os.write(writing, b"!" * len(calls))
+        kills = [(call.kill_after, process) for call, (process, _) in zip(calls, begun, strict=True) if call.kill_after]
+        for moment, process in sorted(kills):
+            time.sleep(max(0.0, start + moment - time.monotonic()))
+            os.kill(process, signal.SIGKILL)
+        for process, pipe in begun:
+            with pipe:
+                output = pipe.read()
+            os.waitpid(process, 0)
+            try:
+                yield Outcome(*json.loads(output))
+            except ValueError:  # the process was killed before it had written all
+                yield Outcome("nothing", {})
+
+    def _begin(self, call: Call, start: int) -> tuple[int, IO[str]]:
+        """Start a call that waits for a byte from ``start``. Return the process and its output."""
         reading, writing = os.pipe()
         process = os.fork()
         if process:
@@ -54,77 +104,36 @@ class Caller:
         status = 1
         try:
             os.close(reading)
-            if start is not None:
-                os.read(start, 1)
+            os.read(start, 1)
             with os.fdopen(writing, "w") as output:
-                output.write(json.dumps(self._serve(call)))
+                json.dump(self._serve(call), output)
             status = 0
         finally:
             os._exit(status)
 
-    def _serve(self, call: Mapping[str, Any]) -> dict[str, Any]:
+    def _serve(self, call: Call) -> Outcome:
         environment = Environment(
             settings=self._settings,
             log=Log("processes", sys.stderr),
             clients=self._clients,
-            clock=lambda: time.time() + call["later"],
+            clock=lambda: time.time() + call.later,
             margin=0,
         )
         serve = generate_image.build(environment, storing_seconds=1, shortest_purchase_seconds=0.1)
-        context = LocalContext(self._seconds)
-        event = event_for(call["prompt"], idempotency_key=call["key"])
+        event = event_for(call.prompt, idempotency_key=call.key)
         try:
             with redirect_stdout(sys.stderr):
-                return {"answer": with_boundary(serve, environment)(event, context)}
+                return Outcome("picture", with_boundary(serve, environment)(event, LocalContext(self._seconds)))
         except GenerateImageError as error:
-            return {"error": error.code}
-
-
-def kill_and_wait(process: int, call: Mapping[str, Any]) -> None:
-    """Kill the process after its time, if the call has one, and wait for its end."""
-    if call["kill_after"] is not None:
-        time.sleep(call["kill_after"])
-        os.kill(process, signal.SIGKILL)
-    os.waitpid(process, 0)
-
-
-def kill_in_time(moments: Sequence[tuple[int, float]]) -> None:
-    """Kill each process after its seconds from now."""
-    start = time.monotonic()
-    for process, moment in sorted(moments, key=itemgetter(1)):
-        time.sleep(max(0.0, start + moment - time.monotonic()))
-        os.kill(process, signal.SIGKILL)
-
-
-def outcome_of(pipe: IO[str]) -> dict[str, Any]:
-    """Return the complete output of a process. A killed process may leave a part, which counts as none."""
-    with pipe:
-        try:
-            outcome: dict[str, Any] = json.loads(pipe.read())
-        except ValueError:
-            return {}
-        return outcome
+            return Outcome(error.code, {})
 
 
 def main() -> None:
-    """Make the calls of standard input."""
+    """Make the calls of standard input, and write the outcomes as JSON."""
     job = json.load(sys.stdin)
     caller = Caller(job)
-    outcomes = []
-    if job["together"]:
-        start, starter = os.pipe()
-        begun = [(*caller.begin(call, start), call) for call in job["calls"]]
-        os.write(starter, b"!" * len(begun))
-        kill_in_time([(process, call["kill_after"]) for process, _, call in begun if call["kill_after"] is not None])
-        outcomes = [outcome_of(pipe) for _, pipe, _ in begun]
-        for process, *_ in begun:
-            os.waitpid(process, 0)
-    else:
-        for call in job["calls"]:
-            process, pipe = caller.begin(call)
-            kill_and_wait(process, call)
-            outcomes.append(outcome_of(pipe))
-    json.dump(outcomes, sys.stdout)
+    crowds = [[Call(*call) for call in crowd] for crowd in job["crowds"]]
+    json.dump([outcome for crowd in crowds for outcome in caller.outcomes(crowd)], sys.stdout)
 
 
 if __name__ == "__main__":

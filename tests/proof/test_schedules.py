@@ -1,53 +1,78 @@
-"""Under every single fault and every pair of faults, a request is bought at most once and ends in the truth."""
+"""Under every single fault and every pair of faults, a request is bought at most once and ends in the truth.
+
+Under a budget, settled + reserved stays within the limit and never falls below the provider's bill.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 
 import pytest
 
+from generate_image.functions.generate_image import PARTS, Parts
+from tests.proof.breaks import BREAKS, BUDGET_BREAKS
 from tests.proof.faults import KINDS, Fault, Kind
 from tests.proof.provider import CountingProvider
-from tests.proof.schedules import Report, check, run, violations
+from tests.proof.request_world import RequestWorld
+from tests.proof.schedules import Report, check
 
-DIALECTS = ("base64", "url")
+BUDGET = {"MONTHLY_BUDGET_USD": "1", "MAX_PICTURE_USD": "0.04"}
+BUY_AGAIN = {"WHEN_OUTCOME_UNKNOWN": "buy-again"}
 PAIRS = 100
-"""For each dialect, in the fast tier."""
+"""For each dialect and environment, in the fast tier."""
+
+by_dialect = pytest.mark.parametrize("by_url", [False, True], ids=["base64", "url"])
+Schedules = Callable[..., Report]
 
 
-def shown(capsys: pytest.CaptureFixture[str], dialect: str, report: Report) -> None:
-    ends = ", ".join(f"{count:,} in {end}" for end, count in sorted(report.ends.items()))
-    with capsys.disabled():
-        print(f"\n{report.schedules:,} schedules of a response by {dialect}: {ends}", end="")  # noqa: T201  # the proof
+@pytest.fixture
+def schedules(provider: CountingProvider) -> Schedules:
+    """Return a function that runs schedules."""
+
+    def schedules(
+        environ: Mapping[str, str], sample: int | None, *, by_url: bool = False, parts: Parts = PARTS
+    ) -> Report:
+        def run(faults: Sequence[Fault]) -> RequestWorld:
+            return RequestWorld(provider, faults, environ, by_url, parts).run()
+
+        return check(run, sample)
+
+    return schedules
 
 
-@pytest.mark.parametrize("dialect", DIALECTS)
-def test_single_faults_and_some_pairs_buy_once(
-    provider: CountingProvider, dialect: str, capsys: pytest.CaptureFixture[str]
+@by_dialect
+@pytest.mark.parametrize("environ", [{}, BUDGET], ids=["", "budget"])
+@pytest.mark.parametrize("sample", [PAIRS, pytest.param(None, marks=pytest.mark.slow)])
+def test_faults_buy_once_within_the_budget(
+    *,
+    schedules: Schedules,
+    by_url: bool,
+    environ: Mapping[str, str],
+    sample: int | None,
+    show: Callable[[object], None],
 ) -> None:
-    report = check(provider, by_url=dialect == "url", sample=PAIRS)
-    shown(capsys, dialect, report)
+    report = schedules(environ, sample, by_url=by_url)
+    show(report)
     assert report.violations == []
-    assert report.schedules > PAIRS + 100
+    assert report.schedules > (4_000 if sample is None else 200), "fewer schedules cannot be all of them"
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("dialect", DIALECTS)
-def test_all_pairs_of_faults_buy_once(
-    provider: CountingProvider, dialect: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    report = check(provider, by_url=dialect == "url")
-    shown(capsys, dialect, report)
-    assert report.violations == []
-    assert report.schedules > 4_000, "fewer schedules cannot be all of them"
-
-
-@pytest.mark.parametrize("by_url", [False, True], ids=DIALECTS)
-def test_buy_again_ends_in_a_picture(provider: CountingProvider, by_url: bool) -> None:  # noqa: FBT001
-    report = check(provider, by_url=by_url, sample=0, environ={"WHEN_OUTCOME_UNKNOWN": "buy-again"})
+@by_dialect
+def test_buy_again_ends_in_a_picture(*, schedules: Schedules, by_url: bool) -> None:
+    report = schedules(BUY_AGAIN, 0, by_url=by_url)
     assert [violation for violation in report.violations if "billed" not in violation] == []
     assert report.ends.keys() <= {"picture", "DownloadError"}  # DownloadError: the URL has expired
 
 
-@pytest.mark.parametrize("by_url", [False, True], ids=DIALECTS)
-def test_every_outward_call_has_faults(provider: CountingProvider, by_url: bool) -> None:  # noqa: FBT001
-    buying, replay, *_ = run(provider, by_url=by_url).ends
+@by_dialect
+def test_buy_again_counts_each_purchase(*, schedules: Schedules, by_url: bool) -> None:
+    report = schedules(BUDGET | BUY_AGAIN, 0, by_url=by_url)
+    expected = ("billed 2 times", "billed 3 times")
+    assert [violation for violation in report.violations if not violation.endswith(expected)] == []
+
+
+@by_dialect
+def test_every_outward_call_has_faults(provider: CountingProvider, *, by_url: bool) -> None:
+    buying, replay, *_ = RequestWorld(provider, by_url=by_url).run().ends
     bought = ["POST", "put_object if", "GET"] if by_url else ["POST"]
     secrets = ["get_secret_value", "get_secret_value"]
     assert list(buying.calls) == [*secrets, "put_object if", *bought, "put_object if", "put_object if"]
@@ -55,9 +80,33 @@ def test_every_outward_call_has_faults(provider: CountingProvider, by_url: bool)
     assert {*buying.calls, *replay.calls} <= KINDS.keys()
 
 
+def test_budget_costs_three_reads_and_two_writes(provider: CountingProvider) -> None:
+    buying, replay, *_ = RequestWorld(provider, environ=BUDGET).run().ends
+    under_budget = Counter(buying.calls)
+    without = Counter(RequestWorld(provider).run().ends[0].calls)
+
+    assert under_budget - without == {"get_object": 3, "put_object if": 2}
+    assert without - under_budget == {}
+    assert [call for call in replay.calls if "object" in call] == ["get_object", "head_object"]  # no ledger
+
+
 def test_stored_picture_is_found_though_its_url_expired(provider: CountingProvider) -> None:
     died_after_storing = Fault(0, 6, Kind.DIES_AFTER)
-    world = run(provider, [died_after_storing, Fault(2, 5, Kind.GONE)], by_url=True)
+    world = RequestWorld(provider, [died_after_storing, Fault(2, 5, Kind.GONE)], by_url=True).run()
     assert world.ends[0].died
-    assert violations(world) == []
+    assert list(world.violations()) == []
     assert world.ends[-1].answer
+
+
+@pytest.mark.parametrize("name", BREAKS)
+def test_broken_rule_is_detected(schedules: Schedules, name: str) -> None:
+    parts, by_url, expected = BREAKS[name]
+    report = schedules({}, 0, by_url=by_url, parts=parts)
+    assert [violation for violation in report.violations if expected in violation]
+
+
+@pytest.mark.parametrize("name", BUDGET_BREAKS)
+def test_broken_budget_rule_is_detected(schedules: Schedules, name: str) -> None:
+    parts, expected = BUDGET_BREAKS[name]
+    report = schedules(BUDGET, 0, parts=parts)
+    assert [violation for violation in report.violations if expected in violation]

@@ -1,67 +1,57 @@
 """Under every single fault and every pair of faults, a shard buys each picture at most once and loses none."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Mapping, Sequence
 
 import pytest
 
 from generate_image.batch.check import Check
 from generate_image.batch.submission import Submission
-from generate_image.functions.batch_shards import Parts
+from generate_image.functions.batch_shards import PARTS, Parts
 from generate_image.provider.batch_response import Batch
 from generate_image.shard import Phase, Shard
 from tests.proof.batch_provider import BatchProvider
-from tests.proof.shard_schedules import Report, check, run
-from tests.proof.shard_world import SHARD_KINDS
+from tests.proof.faults import KINDS, Fault
+from tests.proof.schedules import Report, check
+from tests.proof.shard_world import ShardWorld
 
 BUDGET = {"MONTHLY_BUDGET_USD": "5", "MAX_PICTURE_USD": "0.05"}
+SINGLE_FAULTS = 250
+"""There are more."""
 PAIRS = 100
 """In the fast tier."""
 
-
-@pytest.fixture(scope="module")
-def batches() -> Iterator[BatchProvider]:
-    with BatchProvider() as provider:
-        yield provider
+slow = pytest.mark.slow
 
 
-def shown(capsys: pytest.CaptureFixture[str], report: Report) -> None:
-    ends = ", ".join(f"{count:,} in {end}" for end, count in sorted(report.ends.items()))
-    with capsys.disabled():
-        print(f"\n{report.schedules:,} schedules of a shard: items ended {ends}", end="")  # noqa: T201  # the proof
+def schedules(
+    batches: BatchProvider, sample: int, environ: Mapping[str, str] | None = None, parts: Parts = PARTS
+) -> Report:
+    def run(faults: Sequence[Fault]) -> ShardWorld:
+        return ShardWorld(batches, faults, environ or {}, parts=parts).run()
+
+    return check(run, sample)
 
 
-def test_single_faults_and_some_pairs_buy_once(batches: BatchProvider, capsys: pytest.CaptureFixture[str]) -> None:
-    report = check(batches, sample=PAIRS)
-    shown(capsys, report)
+@pytest.mark.parametrize(
+    ("environ", "sample"),
+    [({}, PAIRS), (BUDGET, 0), pytest.param({}, 6_000, marks=slow), pytest.param(BUDGET, 3_000, marks=slow)],
+)
+def test_faults_buy_once_and_settle_what_is_billed(
+    batches: BatchProvider, environ: Mapping[str, str], sample: int, show: Callable[[object], None]
+) -> None:
+    report = schedules(batches, sample, environ)
+    show(report)
     assert report.violations == []
-    assert report.schedules > PAIRS + 200
-
-
-def test_single_faults_under_a_budget_settle_what_is_billed(batches: BatchProvider) -> None:
-    report = check(batches, sample=0, environ=BUDGET)
-    assert report.violations == []
-    assert report.schedules > 250
-
-
-@pytest.mark.slow
-def test_pairs_of_faults_buy_once(batches: BatchProvider, capsys: pytest.CaptureFixture[str]) -> None:
-    report = check(batches, sample=6_000)
-    shown(capsys, report)
-    assert report.violations == []
-
-
-@pytest.mark.slow
-def test_pairs_of_faults_under_a_budget_settle_what_is_billed(batches: BatchProvider) -> None:
-    assert check(batches, sample=3_000, environ=BUDGET).violations == []
+    assert report.schedules > SINGLE_FAULTS + sample
 
 
 def test_every_outward_call_has_faults(batches: BatchProvider) -> None:
-    world = run(batches)
+    world = ShardWorld(batches).run()
     submission, *checks, last = [end.calls for end in world.ends]
     assert [name for name in submission if name in {"upload", "create"}] == ["upload", "create"]
     assert all("create" not in calls and "upload" not in calls for calls in (*checks, last))
     assert "content" in last
-    assert {name for end in world.ends for name in end.calls} <= SHARD_KINDS.keys()
+    assert {name for end in world.ends for name in end.calls} <= KINDS.keys()
 
 
 class SubmitAgain(Check):
@@ -92,14 +82,9 @@ class SubmitBeforeSaving(Submission):
         return self._tools.save(shard, phase=Phase.SUBMITTED, batch_id=self._create(shard).id)
 
 
-BREAKS = {
-    "submit again": Parts(check=SubmitAgain),
-    "look once": Parts(check=LookOnce),
-    "submit before saving": Parts(submission=SubmitBeforeSaving),
-}
-
-
-@pytest.mark.parametrize("name", BREAKS)
-def test_broken_rule_is_detected(batches: BatchProvider, name: str) -> None:
-    report = check(batches, sample=0, parts=BREAKS[name])
+@pytest.mark.parametrize(
+    "parts", [Parts(check=SubmitAgain), Parts(check=LookOnce), Parts(submission=SubmitBeforeSaving)]
+)
+def test_broken_rule_is_detected(batches: BatchProvider, parts: Parts) -> None:
+    report = schedules(batches, 0, parts=parts)
     assert [violation for violation in report.violations if "2 batches are alive" in violation]

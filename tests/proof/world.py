@@ -1,4 +1,4 @@
-"""S3, Secrets Manager, a provider and a clock for one request. Every outward call can fail.
+"""S3, Secrets Manager, a provider and a clock for one execution. Every outward call can fail.
 
 The module runs unchanged in this world. The world lists each outward call and applies the fault planned for it. A death
 ends the function as seen from outside: no later call of it has an effect.
@@ -6,146 +6,105 @@ ends the function as seen from outside: no later call of it has an effect.
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass, field
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, NamedTuple, cast
 
 from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConnectionError, ReadTimeoutError
 
 from generate_image.aws.ledger import Ledger
-from generate_image.aws.pictures import PictureStore
-from generate_image.aws.records import RecordStore
-from generate_image.deadline import Deadline
-from generate_image.functions import generate_image
-from generate_image.functions._runtime import AwsClients, Environment, Serve, with_boundary
-from generate_image.functions.generate_image import PARTS, Parts
-from generate_image.lease import find_stored_with
+from generate_image.functions._runtime import AwsClients, Build, Environment, with_boundary
 from generate_image.log import Log
-from generate_image.resolution import LONGEST_INVOCATION_SECONDS
 from generate_image.settings import Settings
 from local.lambda_context import LocalContext
 from tests.memory_s3 import Clock, MemoryS3, client_error
 from tests.proof.faults import Fault, KilledError, Kind
+from tests.proof.provider import CountingProvider
 
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
-
-    from tests.proof.provider import CountingProvider
-
-INVOCATION_SECONDS = 60.0
-LATER_SECONDS = 600.0
-"""More than an invocation and the skew of two clocks: every lease has expired."""
-EVENT = {
-    "client_id": 1,
-    "nextModule": "next",
-    "config": {"credentials_id": "credencial-openai"},
-    "data": {"prompt_image": "a lighthouse", "kept": [1, None]},
-    "idempotency_key": "one request",
+SETTINGS = {"IMAGE_BUCKET": "bucket", "IMAGE_NAMESPACE": "6f1c8a52-3f0e-4d0a-9a0b-5a5b1e0c7d11"}
+LOG = Log("schedules", open(os.devnull, "w"))  # noqa: PTH123, SIM115  # as long as the process
+ANSWERS = {
+    Kind.ERROR: ("InternalError", 500),
+    Kind.CONFLICT: ("ConditionalRequestConflict", 409),
+    Kind.DENIED: ("AccessDenied", 403),
 }
 
+Effect = Callable[[], dict[str, Any]]
+Call = Callable[[str, Effect], dict[str, Any]]
+"""Makes an outward call. Takes its name and its effect on the service."""
 
-@dataclass(frozen=True)
-class End:
+
+class End(NamedTuple):
     """The end of an invocation: an answer, an error, or neither if the function died. faults: the faults that struck.
 
     calls: the names of its outward calls. died: whether the function was killed. went_on: whether it then made a call.
-    late: whether the lease had expired before it started. was_stored: whether the picture was in S3 before it started.
-    status: of the record, afterwards.
+    was_stored: whether a picture was in S3 before it started. statuses: of the records, afterwards.
     """
 
-    answer: Mapping[str, Any] | None
+    answer: dict[str, Any] | None
     error: BaseException | None
     faults: Sequence[Kind]
     calls: Sequence[str]
     died: bool
     went_on: bool
-    late: bool
     was_stored: bool
-    status: str | None
-
-    @property
-    def undisturbed(self) -> bool:
-        return not self.faults
+    statuses: Sequence[str]
 
 
 @dataclass
 class World:
-    """The world of one request. by_url: whether the model is dall-e-3. parts: the classes of the function."""
+    """The world of one execution. environ: the function's settings. ends: of its invocations, so far."""
 
-    provider: "CountingProvider"
+    provider: CountingProvider
     faults: Sequence[Fault] = ()
-    by_url: bool = False
-    environ: dict[str, str] = field(default_factory=dict)
-    parts: Parts = PARTS
+    environ: Mapping[str, str] = field(default_factory=dict)
+
+    disturbed = 0
+    """So many invocations can meet a fault."""
 
     def __post_init__(self) -> None:
         self.clock = Clock()
         self.storage = MemoryS3(self.clock)
         self.ends: list[End] = []
         self._gone = False
-        self.provider.begin(self.meet, by_url=self.by_url)
-        self._begin()
 
-    def _begin(self) -> None:
+    def violations(self) -> Iterator[str]:
+        """Yield the broken promises, after the execution has ended."""
+        raise NotImplementedError
+
+    def results(self) -> Counter[str]:
+        """Return "picture" or the error's class, for each result."""
+        raise NotImplementedError
+
+    def invoke(self, build: Build, event: object, seconds: float) -> End:
+        """Run one invocation in a new execution environment. seconds: the function's timeout."""
+        kinds = [fault.kind for fault in self._mine()]
         self.calls: list[str] = []
-        self._met: list[Kind] = [Kind.GONE] if self._gone else []
+        self._met = [Kind.GONE] * self._gone + [Kind.UNREACHABLE] * (Kind.UNREACHABLE in kinds)
         self._dead = self._death_raised = self._went_on = self._s3_down = False
-        self._late: list[Callable[[], object]] = []
-
-    def invoke(self, *, late: bool = False) -> End:
-        """Serve the request in a new environment. late: after the last lease has expired."""
-        if late:
-            self.clock.pass_by(LATER_SECONDS)
-        self._begin()
-        self._deadline = self.clock.now + INVOCATION_SECONDS
+        self._late: list[Effect] = []
+        self._deadline = self.clock.now + seconds
         was_stored = bool(self.pictures())
-        unreachable = any(fault.kind is Kind.UNREACHABLE for fault in self._mine())
-        environment = Environment(
-            settings=Settings.from_mapping(self._environ(unreachable=unreachable)),
-            log=LOG,
-            clients=cast("AwsClients", SimpleNamespace(s3=_FaultyS3(self), secrets_manager=_FaultySecrets(self))),
-            clock=self.clock,
-            sleep=self.clock.pass_by,
-        )
-        function = with_boundary(generate_image.build(environment, parts=self.parts), environment)
-        if unreachable:
-            self._met.append(Kind.UNREACHABLE)
-        answer, error = self._outcome(function)
+        environment = self._environment(is_reachable=Kind.UNREACHABLE not in kinds)
+        function = with_boundary(build(environment), environment)
+        answer = error = None
+        try:
+            with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):  # noqa: PTH123  # the metrics
+                answer = function(json.loads(json.dumps(event)), LocalContext(seconds, f"request {len(self.ends)}"))
+        except BaseException as raised:  # noqa: BLE001  # the test judges every exception
+            error = raised
         for write in self._late:
             with suppress(ClientError):  # the condition may fail by now
                 write()
-        end = End(
-            answer=answer,
-            error=error,
-            faults=tuple(self._met),
-            calls=tuple(self.calls),
-            died=self._dead,
-            went_on=self._went_on,
-            late=late,
-            was_stored=was_stored,
-            status=self.record_status(),
-        )
-        self.ends.append(end)
-        return end
+        statuses = [record["status"] for record in self.records()]
+        return End(answer, error, self._met, self.calls, self._dead, self._went_on, was_stored, statuses)
 
-    def _environ(self, *, unreachable: bool = False) -> dict[str, str]:
-        return {
-            "IMAGE_BUCKET": "bucket",
-            "IMAGE_NAMESPACE": "6f1c8a52-3f0e-4d0a-9a0b-5a5b1e0c7d11",
-            "IMAGE_MODELS": "dall-e-3" if self.by_url else "gpt-image-2.6-flare",
-            "OPENAI_BASE_URL": self.provider.refusing_url if unreachable else self.provider.base_url,
-        } | self.environ
-
-    def _outcome(self, function: Serve) -> tuple[dict[str, Any] | None, BaseException | None]:
-        context = LocalContext(INVOCATION_SECONDS, f"request {len(self.ends)}")
-        try:
-            with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):  # noqa: PTH123  # the metrics
-                answer = function(json.loads(json.dumps(EVENT)), context)
-        except BaseException as error:  # noqa: BLE001  # the test judges every exception
-            return None, error
-        return answer, None
+    def _environment(self, *, is_reachable: bool) -> Environment:
+        url = self.provider.base_url if is_reachable else self.provider.refusing_url
+        return environment_of({"OPENAI_BASE_URL": url, **self.environ}, self.storage, self.call, self.clock)
 
     def _mine(self) -> list[Fault]:
         return [fault for fault in self.faults if fault.invocation == len(self.ends)]
@@ -172,7 +131,7 @@ class World:
             return Kind.DOWN if self._s3_down and not kind else kind
         return kind
 
-    def call(self, name: str, effect: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    def call(self, name: str, effect: Effect) -> dict[str, Any]:
         """Make a call to AWS under its fault."""
         self._went_on |= self._death_raised
         kind = self.meet(name)
@@ -199,67 +158,60 @@ class World:
 
     def pictures(self) -> dict[str, bytes]:
         """Return the pictures in S3 by key."""
-        return {key: found.body for key, found in self.storage.objects.items() if not key.endswith(".json")}
+        return {key: found.body for key, found in self.storage.objects.items() if not key.endswith((".json", ".jsonl"))}
+
+    def records(self) -> list[dict[str, Any]]:
+        """Return every record."""
+        objects = self.storage.objects.items()
+        return [json.loads(found.body) for key, found in objects if key.startswith("temporal/") and key[-5:] == ".json"]
 
     def ledgers(self) -> list[Ledger]:
         """Return the client's ledgers, one for each month."""
-        objects = self.storage.objects
-        return [Ledger.from_json(objects[key].body) for key in sorted(objects) if key.startswith("budgets/")]
-
-    def resolve(self) -> None:
-        """Resolve the open reservations, undisturbed, after every invocation has ended."""
-        self.faults = ()
-        self.clock.pass_by(LONGEST_INVOCATION_SECONDS + 1)
-        self._begin()
-        settings, deadline = Settings.from_mapping(self._environ()), Deadline(self.clock)
-        s3 = cast("S3Client", self.storage)
-        pictures = PictureStore(s3, "bucket", 7, deadline, sleep=self.clock.pass_by)
-        ledgers = self.parts.ledgers(s3, "bucket", deadline, sleep=self.clock.pass_by, random=lambda: 0.5)
-        records = RecordStore(s3, "bucket", sleep=self.clock.pass_by)
-        budget = self.parts.budget(settings, ledgers, records, find_stored_with(pictures), LOG, deadline)
-        for key in [key for key in self.storage.objects if key.startswith("budgets/")]:
-            budget.resolve_stale("1", key.rpartition("/")[2].removesuffix(".json"))
-
-    def record_status(self) -> str | None:
-        """Return the status of the request's record."""
-        objects = self.storage.objects
-        records = [objects[key].body for key in objects if key.startswith("temporal/") and key.endswith(".json")]
-        return json.loads(records[0])["status"] if records else None
+        return ledgers_in(self.storage)
 
 
-ANSWERS = {
-    Kind.ERROR: ("InternalError", 500),
-    Kind.CONFLICT: ("ConditionalRequestConflict", 409),
-    Kind.DENIED: ("AccessDenied", 403),
-}
-LOG = Log("schedules", open(os.devnull, "w"))  # noqa: PTH123, SIM115  # as long as the process
+def ledgers_in(storage: MemoryS3) -> list[Ledger]:
+    """Return the ledgers in S3."""
+    return [Ledger.from_json(found.body) for key, found in sorted(storage.objects.items()) if key[:8] == "budgets/"]
 
 
-class _FaultyS3:
-    """The world's S3, as a boto3 client."""
+def environment_of(environ: Mapping[str, str], storage: MemoryS3, call: Call, clock: Clock) -> Environment:
+    """Return an execution environment whose calls to AWS go through ``call``. A sleep moves the clock."""
+    clients = SimpleNamespace(s3=_S3(storage, call), secrets_manager=_SecretsManager(call))
+    return Environment(
+        settings=Settings.from_mapping({**SETTINGS, **environ}),
+        log=LOG,
+        clients=cast("AwsClients", clients),
+        clock=clock,
+        sleep=clock.pass_by,
+    )
 
-    def __init__(self, world: World) -> None:
-        self._world = world
-        self.generate_presigned_url = world.storage.generate_presigned_url
+
+class _S3:
+    """A boto3 client."""
+
+    def __init__(self, storage: MemoryS3, call: Call) -> None:
+        self._storage, self._call = storage, call
+        self.generate_presigned_url = storage.generate_presigned_url
 
     def put_object(self, **parameters: Any) -> dict[str, Any]:  # noqa: ANN401  # boto3's
         body = parameters["Body"]
         content = body if isinstance(body, bytes) else body.read()  # sent by now, whenever it takes effect
         name = "put_object if" if {"IfMatch", "IfNoneMatch"} & parameters.keys() else "put_object"
-        return self._world.call(name, lambda: self._world.storage.put_object(**parameters | {"Body": content}))
+        return self._call(name, lambda: self._storage.put_object(**parameters | {"Body": content}))
 
     def get_object(self, **parameters: Any) -> dict[str, Any]:  # noqa: ANN401  # boto3's
-        return self._world.call("get_object", lambda: self._world.storage.get_object(**parameters))
+        return self._call("get_object", lambda: self._storage.get_object(**parameters))
 
     def head_object(self, **parameters: Any) -> dict[str, Any]:  # noqa: ANN401  # boto3's
-        return self._world.call("head_object", lambda: self._world.storage.head_object(**parameters))
+        return self._call("head_object", lambda: self._storage.head_object(**parameters))
 
 
-class _FaultySecrets:
-    """The world's Secrets Manager, as a boto3 client: one shared secret."""
+class _SecretsManager:
+    """A boto3 client: no client has a credential of its own."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, call: Call) -> None:
+        self._call = call
 
     def get_secret_value(self, SecretId: str, **_: object) -> dict[str, Any]:  # noqa: N803  # boto3's
         def effect() -> dict[str, Any]:
@@ -267,4 +219,4 @@ class _FaultySecrets:
                 raise client_error("ResourceNotFoundException", 400, "GetSecretValue")
             return {"SecretString": json.dumps({"apiKey": "sk-of-the-test"})}
 
-        return self._world.call("get_secret_value", effect)
+        return self._call("get_secret_value", effect)

@@ -7,51 +7,40 @@ import pytest
 from tests.proof.rights.iam import Request, actions_of, allows, limits_of
 
 BUCKET = "arn:aws:s3:::pictures"
+PICTURE = Request("s3:GetObject", f"{BUCKET}/temporal/cli_1/a.png")
+ACL = PICTURE._replace(action="s3:GetObjectAcl")
 
 
 def allow(**changed: object) -> dict[str, Any]:
     return {"Effect": "Allow", "Action": "s3:GetObject", "Resource": f"{BUCKET}/temporal/*"} | changed
 
 
+LIST = allow(Action="s3:ListBucket", Resource=BUCKET, Condition={"StringLike": {"s3:prefix": "temporal/*"}})
+
+
 @pytest.mark.parametrize(
-    ("statement", "action", "resource", "allowed"),
+    ("statements", "request_", "allowed"),
     [
-        (allow(), "s3:GetObject", f"{BUCKET}/temporal/cli_1/a.png", True),
-        (allow(), "s3:GetObject", f"{BUCKET}/Temporal/cli_1/a.png", False),
-        (allow(), "s3:GetObject", f"{BUCKET}/lists/a.json", False),
-        (allow(), "s3:GetObject", BUCKET, False),
-        (allow(), "s3:GetObjectAcl", f"{BUCKET}/temporal/a.png", False),
-        (allow(Action=["s3:PutObject", "s3:Get*"]), "s3:GetObjectAcl", f"{BUCKET}/temporal/a.png", True),
-        (allow(Resource="a-??????"), "s3:GetObject", "a-AbCdEf", True),
-        (allow(Resource="a-??????"), "s3:GetObject", "a-b-AbCdEf", False),
-        (allow(Effect="Deny"), "s3:GetObject", f"{BUCKET}/temporal/a.png", False),
+        ([allow()], PICTURE, True),
+        ([allow(Action="s3:getobject")], PICTURE, True),
+        ([allow()], PICTURE._replace(resource=f"{BUCKET}/Temporal/cli_1/a.png"), False),
+        ([allow()], PICTURE._replace(resource=BUCKET), False),
+        ([allow()], ACL, False),
+        ([allow(Action=["s3:PutObject", "s3:Get*"])], ACL, True),
+        ([allow(Resource="a-??????")], PICTURE._replace(resource="a-AbCdEf"), True),
+        ([allow(Resource="a-??????")], PICTURE._replace(resource="a-b-AbCdEf"), False),
+        ([allow(Effect="Deny")], PICTURE, False),
+        ([allow(), allow(Effect="Deny", Action="s3:*")], PICTURE, False),
+        ([], PICTURE, False),
+        ([LIST], Request("s3:ListBucket", BUCKET, {"s3:prefix": "temporal/cli_1/"}), True),
+        ([LIST], Request("s3:ListBucket", BUCKET, {"s3:prefix": "lists/"}), False),
+        ([LIST], Request("s3:ListBucket", BUCKET), False),
     ],
 )
-def test_statement_covers_its_actions_and_resources(
-    *, statement: dict[str, Any], action: str, resource: str, allowed: bool
+def test_statements_allow_what_they_cover(
+    *, statements: list[dict[str, Any]], request_: Request, allowed: bool
 ) -> None:
-    assert allows([statement], Request(action, resource)) is allowed
-
-
-@pytest.mark.parametrize(
-    ("context", "allowed"),
-    [
-        ({"s3:prefix": "temporal/cli_1/"}, True),
-        ({"s3:prefix": "lists/"}, False),
-        ({}, False),
-    ],
-)
-def test_condition_needs_its_key_in_the_request(*, context: dict[str, str], allowed: bool) -> None:
-    statement = allow(Action="s3:ListBucket", Resource=BUCKET, Condition={"StringLike": {"s3:prefix": "temporal/*"}})
-
-    assert allows([statement], Request("s3:ListBucket", BUCKET, context)) is allowed
-
-
-def test_denial_overrides_permission() -> None:
-    request = Request("s3:GetObject", f"{BUCKET}/temporal/a.png")
-
-    assert not allows([allow(), allow(Effect="Deny", Action="s3:*")], request)
-    assert not allows([], request)
+    assert allows(statements, request_) is allowed
 
 
 @pytest.mark.parametrize(
@@ -59,7 +48,7 @@ def test_denial_overrides_permission() -> None:
 )
 def test_unknown_element_is_refused(changed: dict[str, Any]) -> None:
     with pytest.raises(NotImplementedError):
-        allows([allow(**changed)], Request("s3:GetObject", f"{BUCKET}/temporal/a.png"))
+        allows([allow(**changed)], PICTURE)
 
 
 def test_each_value_of_a_statement_can_be_removed() -> None:

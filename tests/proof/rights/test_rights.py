@@ -10,48 +10,15 @@ from generate_image.errors import GenerateImageError
 from local.account import Account
 from local.expand_template import ACCOUNT, EVERY_OPTION, REGION, deploy, parse_template
 from local.openai_stand_in import StandIn
-from tests.proof.rights.calls import kms_request
-from tests.proof.rights.functions import (
-    FORBIDDEN_BY_DEFAULT,
-    FORBIDDEN_TO_ALL,
-    FORBIDDEN_TO_MACHINES,
-    FORBIDDEN_TO_RULES,
-    PROGRAMS,
-)
+from tests.proof.rights.account import Path, RightsAccount, World, rights_account
+from tests.proof.rights.forbidden import forbidden_to
 from tests.proof.rights.iam import Grant, Request, Statement, actions_of, allows, limits_of, listed
-from tests.proof.rights.rules import requests_of_rule
-from tests.proof.rights.state_machines import LOGGING, TRACING, requests_of_machine
-from tests.proof.rights.world import (
-    FUNCTION,
-    RULE,
-    STACKS,
-    STATE_MACHINE,
-    Path,
-    RightsAccount,
-    Subject,
-    World,
-    rights_account,
-    subjects,
-)
+from tests.proof.rights.needs import LOGGING, TRACING, kms_request, requests_of_machine, requests_of_rule
+from tests.proof.rights.paths import PATHS
+from tests.proof.rights.subjects import FUNCTIONS, MACHINES, RULES, STACKS, SUBJECTS, Subject
 
-ROLE = "AWS::IAM::Role"
-FUNCTIONS = subjects(FUNCTION)
-MACHINES = subjects(STATE_MACHINE)
-RULES = [rule for rule in subjects(RULE) if "RoleArn" in rule.properties["Targets"][0]]
-SUBJECTS = FUNCTIONS + MACHINES + RULES
-
-
-def name_of(value: object) -> str | None:
-    return "-".join(value) if isinstance(value, Subject) else None
-
-
-PATHS = [
-    pytest.param(function, path, id=f"{name_of(function)}-{path.__name__}")
-    for function in FUNCTIONS
-    for path in PROGRAMS[function.logical_id].paths
-]
 ACTIONS = [
-    pytest.param(function, statement, grant, id=f"{name_of(function)}-{statement['Sid']}-{grant.value}")
+    pytest.param(function, statement, grant, id=f"{function}-{statement['Sid']}-{grant.value}")
     for function in FUNCTIONS
     for statement in function.statements()
     for grant in actions_of(statement)
@@ -85,30 +52,26 @@ def rights(running_account: Account, running_stand_in: StandIn) -> Iterator[Righ
 
 
 @pytest.mark.parametrize("name", STACKS)
-def test_each_role_belongs_to_one_subject(name: str) -> None:
+def test_every_role_and_policy_is_proved(name: str) -> None:
     roles = [subject.role for subject in SUBJECTS if subject.stack_name == name]
 
-    assert sorted(roles) == sorted(STACKS[name].of_type(ROLE))
-
-
-@pytest.mark.parametrize("name", STACKS)
-def test_only_the_proved_policies_exist(name: str) -> None:
+    assert sorted(roles) == sorted(STACKS[name].of_type("AWS::IAM::Role"))
     assert not STACKS[name].of_type("AWS::IAM::Policy")
     for policy in STACKS[name].of_type("AWS::IAM::ManagedPolicy").values():
         assert policy.keys() == {"PolicyDocument"}  # no Roles, Users or Groups
 
 
-@pytest.mark.parametrize("subject", SUBJECTS, ids=name_of)
+@pytest.mark.parametrize("subject", SUBJECTS, ids=str)
 def test_role_trusts_only_its_service(subject: Subject) -> None:
     [trust] = subject.stack.properties(subject.role)["AssumeRolePolicyDocument"]["Statement"]
 
     assert (trust["Effect"], trust["Action"]) == ("Allow", "sts:AssumeRole")
-    if subject in MACHINES + RULES:
+    if subject in FUNCTIONS:
+        assert trust["Principal"] == {"Service": "lambda.amazonaws.com"}
+    else:
         service = "states.amazonaws.com" if subject in MACHINES else "events.amazonaws.com"
         assert trust["Principal"] == {"Service": service}
         assert trust["Condition"] == {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
-    else:
-        assert trust["Principal"] == {"Service": "lambda.amazonaws.com"}
 
 
 @pytest.mark.parametrize("name", STACKS)
@@ -119,9 +82,16 @@ def test_no_service_may_invoke_the_generate_function(name: str) -> None:
     assert "generateimagefunction" not in {permission["FunctionName"] for permission in permissions}
 
 
-@pytest.mark.parametrize(("function", "path"), PATHS)
+@pytest.mark.parametrize(
+    ("function", "path"),
+    [
+        pytest.param(function, path, id=f"{function}-{path.__name__}")
+        for function in FUNCTIONS
+        for path in PATHS[function.logical_id]
+    ],
+)
 def test_path_needs_no_other_rights(rights: RightsAccount, function: Subject, path: Path) -> None:
-    assert rights.needed(function, path)
+    assert rights.needed_by(function, path)
 
 
 @pytest.mark.parametrize(("function", "statement", "grant"), ACTIONS)
@@ -130,41 +100,38 @@ def test_path_fails_without_the_action(
 ) -> None:
     """moto has the reduced policy too. The recorded requests select the paths to run."""
     statements = without(function.statements(), statement, grant)
-    paths = PROGRAMS[function.logical_id].paths
-    needing = [path for path in paths if denied(statements, rights.needed(function, path))]
+    paths = PATHS[function.logical_id]
+    needing = [path for path in paths if denied(statements, rights.needed_by(function, path))]
     assert needing, "no path needs it"
 
     world = rights.enter(function, statements)
 
     assert any(fails(path, world) for path in needing)
-    assert {request.action for request in world.role.denied} == {grant.value}
+    assert {request.action for request in rights.denied} == {grant.value}
 
 
 def test_each_resource_and_condition_is_needed(rights: RightsAccount) -> None:
     """A managed policy needs one role, of those that have it, for each of its values."""
-    spare: dict[str, set[str]] = {}
-    for subject in SUBJECTS:
-        if subject.stack_name != "every option":
-            continue
-        statements = subject.statements()
-        if subject not in FUNCTIONS:
-            needed = requests_of(subject)
+    spare: dict[int, set[str]] = {}
+    for subject in (subject for subject in SUBJECTS if subject.stack_name == "every option"):
+        if subject in FUNCTIONS:
+            paths = PATHS[subject.logical_id]
+            needed = [request for path in paths for request in rights.needed_by(subject, path)]
         else:
-            paths = PROGRAMS[subject.logical_id].paths
-            needed = [request for path in paths for request in rights.needed(subject, path)]
-        for policy, own in subject.policies().items():
+            needed = requests_of(subject)
+        statements = subject.statements()
+        for statement in statements:  # those of a managed policy are the same objects for every role
             spare_here = {
                 f"{statement['Sid']} {grant.value}"
-                for statement in own
                 for grant in limits_of(statement)
                 if not denied(without(statements, statement, grant), needed)
             }
-            spare[policy] = spare.get(policy, spare_here) & spare_here
+            spare[id(statement)] = spare.get(id(statement), spare_here) & spare_here
 
-    assert {policy: values for policy, values in spare.items() if values} == {}
+    assert [values for values in spare.values() if values] == []
 
 
-@pytest.mark.parametrize("subject", MACHINES + RULES, ids=name_of)
+@pytest.mark.parametrize("subject", MACHINES + RULES, ids=str)
 def test_machine_and_rule_have_exactly_their_rights(subject: Subject) -> None:
     statements = subject.statements()
     needed = requests_of(subject)
@@ -175,20 +142,12 @@ def test_machine_and_rule_have_exactly_their_rights(subject: Subject) -> None:
             assert denied(without(statements, statement, grant), needed), f"{grant.value} is spare"
 
 
-@pytest.mark.parametrize("subject", SUBJECTS, ids=name_of)
+@pytest.mark.parametrize("subject", SUBJECTS, ids=str)
 def test_all_other_requests_are_denied(subject: Subject) -> None:
-    forbidden = list(FORBIDDEN_TO_ALL)
-    if subject.stack_name == "defaults":
-        forbidden += FORBIDDEN_BY_DEFAULT
-    if subject in FUNCTIONS:
-        forbidden += PROGRAMS[subject.logical_id].forbidden
-    else:
-        forbidden += FORBIDDEN_TO_MACHINES if subject in MACHINES else FORBIDDEN_TO_RULES
-
-    assert [request for request in forbidden if allows(subject.statements(), request)] == []
+    assert [request for request in forbidden_to(subject) if allows(subject.statements(), request)] == []
 
 
-@pytest.mark.parametrize("rule", RULES, ids=name_of)
+@pytest.mark.parametrize("rule", RULES, ids=str)
 def test_only_its_rule_writes_to_the_queue(rule: Subject) -> None:
     [policy] = rule.stack.of_type("AWS::SQS::QueuePolicy").values()
     allowing = [dict(each) for each in policy["PolicyDocument"]["Statement"] if each["Effect"] == "Allow"]
@@ -201,7 +160,7 @@ def test_only_its_rule_writes_to_the_queue(rule: Subject) -> None:
     assert not allows(allowing, Request("sqs:SendMessage", queue))
 
 
-@pytest.mark.parametrize("subject", SUBJECTS, ids=name_of)
+@pytest.mark.parametrize("subject", SUBJECTS, ids=str)
 def test_wildcards_stand_only_where_aws_has_no_resource(subject: Subject) -> None:
     for statement in subject.statements():
         actions = listed(statement["Action"])
@@ -248,16 +207,15 @@ def test_moto_denies_other_calls_too(rights: RightsAccount, method: str, paramet
     world = rights.enter(function, function.statements())
 
     with pytest.raises(ClientError, match="AccessDenied"):
-        getattr(world.role.unjudged.s3, method)(Bucket=world.bucket, **parameters)
+        getattr(rights.unjudged_s3, method)(Bucket=world.bucket, **parameters)
 
 
 def test_missing_object_is_hidden_without_list_right(rights: RightsAccount) -> None:
     function = Subject("defaults", "GenerateImageFunction")
     unlisted = [statement for statement in function.statements() if statement["Action"] != "s3:ListBucket"]
-    world = rights.enter(function, unlisted)
-    s3 = world.role.clients.s3
+    bucket, s3 = rights.enter(function, unlisted).bucket, rights.clients.s3
 
     with pytest.raises(ClientError, match=r"\(403\)"):
-        s3.head_object(Bucket=world.bucket, Key="temporal/cli_1/missing.png")
+        s3.head_object(Bucket=bucket, Key="temporal/cli_1/missing.png")
     with pytest.raises(ClientError, match=r"\(AccessDenied\)"):
-        s3.get_object(Bucket=world.bucket, Key="temporal/cli_1/missing.json")
+        s3.get_object(Bucket=bucket, Key="temporal/cli_1/missing.json")

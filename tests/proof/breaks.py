@@ -1,22 +1,24 @@
-"""Each rule of the protocol, broken on purpose, makes the schedules fail."""
+"""Each rule of the protocol, broken on purpose."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import IO
 
-import pytest
-
+from generate_image.aws.call import S3, call
+from generate_image.aws.documents import DocumentStore
+from generate_image.aws.ledger import Ledger, LedgerStore, Reservation
 from generate_image.aws.pictures import FoundPicture, PictureStore
 from generate_image.aws.records import RecordStore
+from generate_image.budget import Budget
 from generate_image.credentials import Credentials
 from generate_image.errors import GenerateImageError, OutcomeUnknownError, ProviderUnavailableError
 from generate_image.functions.generate_image import Parts
 from generate_image.lease import Leases
+from generate_image.money import MicroUsd
 from generate_image.options import NO_OPTIONS, Options
 from generate_image.picture import BoughtPicture, StoredPicture
 from generate_image.provider.images_api import ImagesApi, Purchase
 from generate_image.record import Record, Status
-from tests.proof.provider import CountingProvider
-from tests.proof.schedules import check
 
 
 class LeaseAfterPurchase(Leases):
@@ -80,14 +82,20 @@ class FindNothing(PictureStore):
         return None
 
 
-class WriteWithoutCondition(RecordStore):
+class Overwrite(DocumentStore):
+    """Writes documents without a condition."""
+
+    def _put(self, key: str, content: bytes, replacing: str) -> str:  # noqa: ARG002  # signature
+        put = partial(self._client.put_object, Bucket=self._bucket, Key=key, Body=content)
+        return call(S3, "S3 did not store it", put)["ETag"]
+
+
+class OverwriteRecords(Overwrite, RecordStore):
     """Overwrites any record."""
 
-    def _put(self, record: Record, replacing: Record | None) -> str:  # noqa: ARG002  # signature
-        response = self._client.put_object(
-            Bucket=self._bucket, Key=record.key, Body=record.to_json(), ContentType="application/json"
-        )
-        return response["ETag"]
+
+class OverwriteLedgers(Overwrite, LedgerStore):
+    """Overwrites any ledger."""
 
 
 class KeepNoUrl(Leases):
@@ -123,16 +131,62 @@ BREAKS: Mapping[str, tuple[Parts, bool, str]] = {
     "unknown as unbilled": (Parts(images=UnknownAsUnbilled), False, "billed 2 times"),
     "release unknown": (Parts(leases=ReleaseUnknown), False, "billed 2 times"),
     "buy after expiry": (Parts(leases=BuyAfterExpiry), False, "billed 2 times"),
-    "write without a condition": (Parts(records=WriteWithoutCondition), False, "billed"),
+    "write without a condition": (Parts(records=OverwriteRecords), False, "billed"),
     "find nothing": (Parts(pictures=FindNothing), False, "was in S3, and was not found"),
     "keep no URL": (Parts(leases=KeepNoUrl), True, "was known, and was lost"),
-    "never expire": (Parts(leases=NeverExpire), False, "the record is left started"),
+    "never expire": (Parts(leases=NeverExpire), False, "the record is left ['started']"),
     "catch death": (Parts(pictures=CatchDeath), False, "went on after its death"),
+}
+"""The parts of the function, whether the picture comes by URL, and a broken promise."""
+
+
+class SettleBeforeStore(Budget):
+    """Settles the expected cost when the purchase starts."""
+
+    def reserve(self, new: Record, limit: MicroUsd) -> None:
+        super().reserve(new, limit)
+        self._close(new, MicroUsd(9 * 5 + 439 * 30), new.holder)
+
+
+class FreeUnknown(Budget):
+    """Frees the reservation of a picture that may be billed."""
+
+    def settle_in_full(self, record: Record) -> None:
+        self.free(record)
+
+
+class ReserveForTheInvocation(Budget):
+    """Reserves once for each invocation and not once for each picture."""
+
+    def reserve(self, new: Record, limit: MicroUsd) -> None:
+        super().reserve(new._replace(image_id=new.holder), limit)
+
+
+class ReserveNothing(Budget):
+    """Checks the limit and sets nothing aside."""
+
+    def reserve(self, new: Record, limit: MicroUsd) -> None:
+        super().reserve(new, limit)
+        self.free(new)
+
+
+BUDGET_BREAKS: Mapping[str, tuple[Parts, str]] = {
+    "settle before store": (Parts(budget=SettleBeforeStore), "and not in full"),
+    "free unknown": (Parts(budget=FreeUnknown), "is counted"),
+    "reserve twice for a picture": (Parts(budget=ReserveForTheInvocation), "is counted"),
+    "reserve nothing": (Parts(budget=ReserveNothing), "is counted"),
 }
 
 
-@pytest.mark.parametrize("name", BREAKS)
-def test_broken_rule_is_detected(name: str, provider: CountingProvider) -> None:
-    parts, by_url, expected = BREAKS[name]
-    report = check(provider, by_url=by_url, sample=0, parts=parts)
-    assert [violation for violation in report.violations if expected in violation]
+class ShareReservations(Budget):
+    """Replaces the reservation of another caller, which may still buy."""
+
+    def _with_reservation(self, ledger: Ledger, new: Record, reservation: Reservation, limit: MicroUsd) -> Ledger:
+        others = {name: found for name, found in ledger.open.items() if name != new.image_id}
+        return super()._with_reservation(ledger._replace(open=others), new, reservation, limit)
+
+
+INTERLEAVING_BREAKS: Mapping[str, Parts] = {
+    "share reservations": Parts(budget=ShareReservations),
+    "write without a condition": Parts(ledgers=OverwriteLedgers),
+}

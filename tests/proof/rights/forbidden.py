@@ -1,0 +1,119 @@
+"""The requests that the roles must deny."""
+
+from collections.abc import Sequence
+
+from local.expand_template import ACCOUNT, EVERY_OPTION, REGION
+from tests.proof.rights.iam import Request
+from tests.proof.rights.needs import kms_request
+from tests.proof.rights.subjects import FUNCTIONS, MACHINES, Subject
+
+BUCKET = "arn:aws:s3:::picturebucket"
+PICTURE = f"{BUCKET}/temporal/cli_1/0f5c8a1e.png"
+LEDGER = f"{BUCKET}/budgets/cli_1/2026-11.json"
+SECRETS = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:"
+LOGS = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:"
+LAMBDA = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:"
+STATES = f"arn:aws:states:{REGION}:{ACCOUNT}"
+EVENTS = f"arn:aws:events:{REGION}:{ACCOUNT}"
+KEY = EVERY_OPTION["KmsKeyArn"]
+ANOTHER_KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/another"
+
+
+def _secret(name: str) -> Request:
+    return Request("secretsmanager:GetSecretValue", f"{SECRETS}{name}-AbCdEf")
+
+
+def _list(prefix: str) -> Request:
+    return Request("s3:ListBucket", BUCKET, {"s3:prefix": prefix})
+
+
+TO_ALL = [
+    Request("s3:DeleteObject", PICTURE),
+    Request("s3:PutObjectAcl", PICTURE),
+    Request("s3:PutObjectTagging", PICTURE),
+    Request("s3:GetObject", "arn:aws:s3:::another-bucket/temporal/cli_1/0f5c8a1e.png"),
+    Request("s3:PutObject", "arn:aws:s3:::another-bucket/temporal/cli_1/0f5c8a1e.png"),
+    Request("s3:PutObject", f"{BUCKET}/lists/spring.json"),
+    Request("s3:ListBucket", BUCKET),
+    _list(""),
+    Request("s3:ListBucket", "arn:aws:s3:::another-bucket", {"s3:prefix": "temporal/cli_1/"}),
+    Request("s3:DeleteBucket", BUCKET),
+    Request("s3:PutBucketPolicy", BUCKET),
+    Request("s3:PutLifecycleConfiguration", BUCKET),
+    _secret("another/shared/credencial-openai"),
+    _secret("generate-images/shared/credencial-openai"),
+    _secret("generate-image/another/credencial-openai"),
+    _secret("generate-image/cloudfront/another"),
+    _secret("generate-image/webhook/2026-11"),
+    _secret("events!connection/webhookconnection/0f5c8a1e/auth"),  # EventBridge's copy
+    _secret("generate-image/cloudfront/2026-11-2"),
+    Request("secretsmanager:PutSecretValue", f"{SECRETS}generate-image/shared/credencial-openai-AbCdEf"),
+    Request("secretsmanager:DeleteSecret", f"{SECRETS}generate-image/shared/credencial-openai-AbCdEf"),
+    Request("secretsmanager:ListSecrets", "*"),
+    Request("kms:Decrypt", KEY),
+    Request("kms:GenerateDataKey", KEY),
+    kms_request("kms:Decrypt", KEY, "dynamodb"),
+    kms_request("kms:Decrypt", KEY, "s3", "us-east-1"),
+    kms_request("kms:Decrypt", ANOTHER_KEY, "s3"),
+    kms_request("kms:GenerateDataKey", ANOTHER_KEY, "s3"),
+    kms_request("kms:GenerateDataKey", KEY, "secretsmanager"),
+    kms_request("kms:CreateGrant", KEY, "s3"),
+    Request("logs:PutLogEvents", f"{LOGS}another:log-stream:stream"),
+    Request("logs:CreateLogGroup", f"{LOGS}another"),
+    Request("lambda:InvokeFunction", f"{LAMBDA}another"),
+    Request("lambda:UpdateFunctionCode", f"{LAMBDA}generateimagefunction"),
+    Request("states:StartExecution", f"{STATES}:stateMachine:another"),
+    Request("events:UpdateConnection", f"{EVENTS}:connection/webhookconnection"),
+    Request("iam:PassRole", f"arn:aws:iam::{ACCOUNT}:role/generateimagerole"),
+    Request("sts:AssumeRole", f"arn:aws:iam::{ACCOUNT}:role/another"),
+]
+BY_DEFAULT = [
+    _secret("generate-image/cloudfront/2026-11"),
+    kms_request("kms:Decrypt", KEY, "s3"),
+    kms_request("kms:Decrypt", KEY, "secretsmanager"),
+    kms_request("kms:GenerateDataKey", KEY, "s3"),
+]
+"""To every role of the stack without options."""
+
+SHARED_SECRET = _secret("generate-image/shared/credencial-openai")
+SIGNING_KEY = _secret("generate-image/cloudfront/2026-11")
+WRITES = [Request("s3:PutObject", PICTURE), Request("s3:PutObject", LEDGER)]
+READS = [Request("s3:GetObject", PICTURE), Request("s3:GetObject", LEDGER), _list("temporal/"), _list("budgets/")]
+LISTS = [Request("s3:GetObject", f"{BUCKET}/lists/spring.json"), _list("lists/")]
+RESULTS = [Request("s3:GetObject", f"{BUCKET}/results/spring/manifest.json"), _list("results/")]
+WRITE_RESULTS = Request("s3:PutObject", f"{BUCKET}/results/spring/manifest.json")
+ENCRYPT = kms_request("kms:GenerateDataKey", KEY, "s3")
+INVOKE = Request("lambda:InvokeFunction", f"{LAMBDA}generateimagefunction")
+
+TO_FUNCTIONS = {
+    "GenerateImageFunction": [*LISTS, *RESULTS, WRITE_RESULTS, INVOKE],
+    "ApiFunction": [
+        *(SHARED_SECRET, *WRITES, ENCRYPT, *LISTS, *RESULTS, INVOKE),
+        Request("states:StopExecution", f"{STATES}:execution:generateimagestatemachine:0f5c8a1e"),
+        Request("states:StartExecution", f"{STATES}:stateMachine:generate-image-generate-images-batch"),
+    ],
+    "ModelWatchFunction": [
+        *(*READS, *WRITES, ENCRYPT, SIGNING_KEY),
+        _secret("generate-image/shared/another"),
+        _secret("generate-image/shared/credencial-openai-2"),
+    ],
+    "PrepareListFunction": [*READS, *WRITES, *RESULTS, SHARED_SECRET, SIGNING_KEY, INVOKE],
+    "BatchShardsFunction": [*LISTS, RESULTS[0], WRITE_RESULTS, INVOKE],
+    "CountResultsFunction": [*READS, *WRITES, *LISTS, SHARED_SECRET, SIGNING_KEY, INVOKE],
+}
+"""The rights of a function's neighbours."""
+TO_MACHINES = [*READS, *WRITES, LISTS[0], SHARED_SECRET, SIGNING_KEY, _list("results/")]
+TO_RULES = [
+    *(*TO_MACHINES, INVOKE),
+    Request("events:InvokeApiDestination", f"{EVENTS}:api-destination/another/0f5c8a1e"),
+    Request("events:PutEvents", f"{EVENTS}:event-bus/default"),
+    Request("sqs:ReceiveMessage", f"arn:aws:sqs:{REGION}:{ACCOUNT}:undeliveredqueue"),
+]
+
+
+def forbidden_to(subject: Subject) -> Sequence[Request]:
+    """Return the requests that the subject's role must deny."""
+    requests = TO_ALL + (BY_DEFAULT if subject.stack_name == "defaults" else [])
+    if subject in FUNCTIONS:
+        return requests + TO_FUNCTIONS[subject.logical_id]
+    return requests + (TO_MACHINES if subject in MACHINES else TO_RULES)

@@ -1,0 +1,147 @@
+"""The rights that a call, a state machine and a rule of EventBridge need.
+
+https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from local.expand_template import ACCOUNT, REGION, TEMPLATE, parse_template
+from local.state_machines import definition_of
+from tests.proof.rights.iam import Request
+from tests.proof.rights.subjects import Subject
+
+S3_ACTIONS = {
+    "HeadObject": "GetObject",
+    "CreateMultipartUpload": "PutObject",
+    "UploadPart": "PutObject",
+    "CompleteMultipartUpload": "PutObject",
+}
+"""The actions whose names differ from the API call's."""
+KMS_ACTIONS = {
+    "GetObject": ["kms:Decrypt"],
+    "HeadObject": ["kms:Decrypt"],
+    "PutObject": ["kms:GenerateDataKey"],
+    "CreateMultipartUpload": ["kms:GenerateDataKey", "kms:Decrypt"],
+    "UploadPart": ["kms:GenerateDataKey", "kms:Decrypt"],
+    "CompleteMultipartUpload": ["kms:Decrypt"],
+    "GetSecretValue": ["kms:Decrypt"],
+}
+"""The key's actions, which the service needs in the caller's name.
+
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html#mpuAndPermissions
+https://docs.aws.amazon.com/secretsmanager/latest/userguide/security-encryption.html
+"""
+RANDOM_SUFFIX = "-AbCdEf"
+"""Secrets Manager adds a hyphen and six random characters to a secret's name in its ARN."""
+LOGGING = [  # https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html#cloudwatch-iam-policy
+    "logs:CreateLogDelivery",
+    "logs:DeleteLogDelivery",
+    "logs:DescribeLogGroups",
+    "logs:DescribeResourcePolicies",
+    "logs:GetLogDelivery",
+    "logs:ListLogDeliveries",
+    "logs:PutResourcePolicy",
+    "logs:UpdateLogDelivery",
+]
+TRACING = [  # https://docs.aws.amazon.com/step-functions/latest/dg/xray-iam.html
+    "xray:GetSamplingRules",
+    "xray:GetSamplingTargets",
+    "xray:PutTelemetryRecords",
+    "xray:PutTraceSegments",
+]
+FOLLOWING = ["states:DescribeExecution", "states:RedriveExecution", "states:StopExecution"]
+WRITING = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:ListMultipartUploadParts", "s3:PutObject"]
+"""https://docs.aws.amazon.com/step-functions/latest/dg/input-output-resultwriter.html#resultwriter-iam-policies"""
+
+
+def requests_of_call(service: str, operation: str, parameters: Mapping[str, Any], kms_key: str | None) -> list[Request]:
+    """Return the rights that one call needs. kms_key: the ARN of the key that encrypts objects and secrets, or None."""
+    match service:
+        case "s3":
+            action = f"s3:{S3_ACTIONS.get(operation, operation)}"
+            needed = Request(action, f"arn:aws:s3:::{parameters['Bucket']}/{parameters['Key']}")
+        case "secretsmanager":
+            secret = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{parameters['SecretId']}{RANDOM_SUFFIX}"
+            needed = Request(f"secretsmanager:{operation}", secret)
+        case "logs":
+            group = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{parameters['logGroupName']}"
+            needed = Request(f"logs:{operation}", f"{group}:log-stream:{parameters['logStreamName']}")
+        case "stepfunctions":
+            arn = parameters.get("executionArn") or parameters["stateMachineArn"]
+            needed = Request(f"states:{operation}", arn)
+        case _:
+            raise NotImplementedError(f"{service}: {operation}")
+    kms = KMS_ACTIONS.get(operation, []) if kms_key else []
+    return [needed, *(kms_request(action, str(kms_key), service) for action in kms)]
+
+
+def kms_request(action: str, kms_key: str, service: str, region: str = REGION) -> Request:
+    """Return the request that a service makes in the caller's name.
+
+    https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#conditions-kms-via-service
+    """
+    return Request(action, kms_key, {"kms:ViaService": f"{service}.{region}.amazonaws.com"})
+
+
+def list_request(bucket: str, key: str) -> Request:
+    """Return the right without which S3 responds to a read of a missing object with 403, not 404.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html (Permissions). S3 compares the key with the
+    prefix: https://github.com/ceph/ceph/pull/68577 and https://github.com/kopia/kopia/pull/3072 observed it.
+    """
+    return Request("s3:ListBucket", f"arn:aws:s3:::{bucket}", {"s3:prefix": key})
+
+
+def requests_of_rule(rule: Subject) -> list[Request]:
+    """Return the rights that the role of a rule needs.
+
+    https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoneventbridge.html
+    """
+    targets = rule.properties["Targets"]
+    if unknown := [target["Arn"] for target in targets if ":api-destination/" not in target["Arn"]]:
+        raise NotImplementedError(unknown)
+    return [Request("events:InvokeApiDestination", target["Arn"]) for target in targets]
+
+
+def requests_of_machine(machine: Subject) -> list[Request]:
+    """Return the rights that the role of a state machine needs. moto runs state machines without a role."""
+    properties = machine.properties
+    location = parse_template()["Resources"][machine.logical_id]["Properties"]["DefinitionUri"]
+    substitutions = {name: str(value) for name, value in properties["DefinitionSubstitutions"].items()}
+    definition = definition_of((TEMPLATE.parent / location).read_text("utf-8"), substitutions)
+    needed = list(_requests_of_states(definition, properties["StateMachineName"], machine.kms_key))
+    if properties["LoggingConfiguration"]["Level"] != "OFF":
+        needed += [Request(action, "*") for action in LOGGING]
+    if properties["TracingConfiguration"]["Enabled"]:
+        needed += [Request(action, "*") for action in TRACING]
+    return needed
+
+
+def _requests_of_states(machine: Mapping[str, Any], name: str, kms_key: str | None) -> Iterator[Request]:
+    for state in machine["States"].values():
+        if state["Type"] == "Task":
+            if state["Resource"] != "arn:aws:states:::lambda:invoke":
+                raise NotImplementedError(state["Resource"])
+            yield Request("lambda:InvokeFunction", state["Parameters"]["FunctionName"])
+        elif state["Type"] == "Map":
+            yield from _requests_of_map(state, name, kms_key)
+            yield from _requests_of_states(state["ItemProcessor"], name, kms_key)
+
+
+def _requests_of_map(state: Mapping[str, Any], name: str, kms_key: str | None) -> Iterator[Request]:
+    """https://docs.aws.amazon.com/step-functions/latest/dg/iam-policies-eg-dist-map.html"""
+    if state["ItemProcessor"]["ProcessorConfig"]["Mode"] != "DISTRIBUTED":
+        return
+    states = f"arn:aws:states:{REGION}:{ACCOUNT}"
+    yield Request("states:StartExecution", f"{states}:stateMachine:{name}")
+    for action in FOLLOWING:
+        yield Request(action, f"{states}:execution:{name}/{state['Label']}:0f5c8a1e")
+    # PrepareList writes the items to results/<execution>/items.jsonl.
+    yield Request("s3:GetObject", f"arn:aws:s3:::{state['ItemReader']['Parameters']['Bucket']}/results/run/items.jsonl")
+    results = f"arn:aws:s3:::{state['ResultWriter']['Parameters']['Bucket']}/results/run/0f5c8a1e/manifest.json"
+    for action in WRITING:
+        yield Request(action, results)
+    for action in ["kms:Decrypt", "kms:GenerateDataKey"] if kms_key else []:
+        yield kms_request(action, str(kms_key), "s3")

@@ -1,0 +1,326 @@
+"""The paths of each function: every way through it that needs other rights."""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+from uuid import uuid4
+
+from generate_image.aws.batch_files import PART_BYTES
+from generate_image.aws.ledger import Ledger, month_of
+from generate_image.errors import ConfigurationError, CredentialsError, InvalidRequestError, OutcomeUnknownError
+from generate_image.picture import BoughtPicture, StoredPicture, object_key
+from generate_image.record import Record, Status
+from local.account import CREDENTIALS_ID
+from local.expand_template import ACCOUNT
+from local.gateway import Gateway
+from tests.contract import CONTRACT
+from tests.events import event_for
+from tests.proof.rights.account import OWN_KEY, Path, World
+from tests.proof.rights.iam import Request
+
+GATEWAY = Gateway(CONTRACT, lambda event, _: event)
+PROMPT_CHARACTERS = 200_000
+MOST_STEPS = 6
+"""Of an undisturbed shard."""
+REPLAYABLE = {"Status": "SUCCEEDED", "Output": '{"_meta_": {"replayed": false}}'}
+"""A result of a bought picture."""
+
+
+def new_event(**fields: object) -> dict[str, Any]:
+    """Return an event with a key of its own."""
+    return event_for("A lighthouse", idempotency_key=str(uuid4()), **fields)
+
+
+def follow_link(world: World, key: str) -> None:
+    """Get a picture as its link does.
+
+    S3 grants a presigned link the rights of its signer. moto, enforcing, accepts no such link.
+    """
+    if not world.environ["CLOUDFRONT_DOMAIN"]:
+        world.rights.clients.s3.get_object(Bucket=world.bucket, Key=key)
+
+
+def has_ledger(world: World, client_id: str) -> bool:
+    prefix = f"budgets/cli_{client_id}/"
+    return bool(world.s3.list_objects_v2(Bucket=world.bucket, Prefix=prefix)["KeyCount"])
+
+
+def log_and_traces_are_written(world: World) -> None:
+    """Do what Lambda does under every function's role."""
+    if world.properties["TracingConfig"]["Mode"] == "Active":
+        # moto's X-Ray needs AWS's X-Ray SDK, which is out of support.
+        world.rights.require(Request("xray:PutTraceSegments", "*"))
+        world.rights.require(Request("xray:PutTelemetryRecords", "*"))
+    logs = world.rights.role.client("logs", endpoint_url=world.rights.account.endpoint)
+    stream = {"logGroupName": world.properties["LoggingConfig"]["LogGroup"], "logStreamName": str(uuid4())}
+    logs.create_log_stream(**stream)
+    logs.put_log_events(**stream, logEvents=[{"timestamp": int(time.time() * 1000), "message": "{}"}])
+
+
+def picture_is_bought(world: World) -> None:
+    follow_link(world, world.invoke(new_event())["_meta_"]["key"])
+
+
+def picture_is_replayed(world: World) -> None:
+    event = new_event()
+    world.invoke(event)
+    assert world.invoke(event)["_meta_"]["replayed"]
+
+
+def expired_picture_is_bought_again(world: World) -> None:
+    event = new_event()
+    world.s3.delete_object(Bucket=world.bucket, Key=world.invoke(event)["_meta_"]["key"])
+    assert not world.invoke(event)["_meta_"]["replayed"]
+
+
+def picture_is_downloaded(world: World) -> None:
+    world.stand_in.dall_e_3 = True
+    assert "urlPath" in world.invoke(new_event(), IMAGE_MODELS="dall-e-3")["data"]
+
+
+def unknown_outcome_stays_unknown(world: World) -> None:
+    event = new_event()
+    world.stand_in.script("closed_after_billing")
+    assert isinstance(world.error(event), OutcomeUnknownError)
+    assert isinstance(world.error(event), OutcomeUnknownError)
+
+
+def stored_picture_of_unfinished_record_is_found(world: World) -> None:
+    event = new_event()
+    key = world.invoke(event)["_meta_"]["key"]
+    record_key = key.replace(".png", ".json")
+    record = Record.from_json(world.s3.get_object(Bucket=world.bucket, Key=record_key)["Body"].read(), "")
+    unfinished = record._replace(status=Status.STARTED, lease_until=0, bought=None, stored=None)
+    world.put(record_key, unfinished.to_json())
+    answer = world.invoke(event)["_meta_"]
+    assert (answer["key"], answer["replayed"]) == (key, True)
+
+
+def picture_under_a_budget_is_bought(world: World) -> None:
+    client_id = str(uuid4())
+    world.invoke(new_event(client_id=client_id), MONTHLY_BUDGET_USD="100")
+    assert has_ledger(world, client_id)
+
+
+def own_credential_is_used(world: World) -> None:
+    world.stand_in.accept_keys({OWN_KEY})
+    world.invoke(new_event(client_id="acme"))
+
+
+def missing_credential_is_named(world: World) -> None:
+    event = new_event()
+    event["config"]["credentials_id"] = "no-such-credential"
+    assert isinstance(world.error(event), CredentialsError)
+
+
+def shard_is_bought(world: World) -> None:
+    [meta] = _shard(world, [new_event()])
+    follow_link(world, meta["key"])
+
+
+def shard_under_a_budget_is_bought(world: World) -> None:
+    client_id = str(uuid4())
+    _shard(world, [new_event(client_id=client_id)], MONTHLY_BUDGET_USD="100")
+    assert has_ledger(world, client_id)
+
+
+def shard_uses_own_credential(world: World) -> None:
+    world.stand_in.accept_keys({OWN_KEY})
+    _shard(world, [new_event(client_id="acme")])
+
+
+def shard_buys_expired_picture_again(world: World) -> None:
+    event = new_event()
+    [first] = _shard(world, [event])
+    world.s3.delete_object(Bucket=world.bucket, Key=first["key"])
+    [second] = _shard(world, [event])
+    assert not second["replayed"]
+
+
+def picture_is_requested(world: World) -> None:
+    created = _http(world, "POST", "/clients/1/images", 202)
+    _http(world, "GET", created["headers"]["Location"], 202)
+
+
+def unknown_picture_is_not_found(world: World) -> None:
+    _http(world, "GET", f"/clients/1/images/{uuid4()}", 404)
+
+
+def stored_picture_is_linked(world: World) -> None:
+    image_id = str(uuid4())
+    key = object_key("1", image_id, ".png")
+    record = Record(
+        status=Status.STORED,
+        client_id="1",
+        image_id=image_id,
+        request_hash="hash",
+        holder="an ended invocation",
+        lease_until=0,
+        prompt="A lighthouse",
+        bought=BoughtPicture("gpt-image-2"),
+        stored=StoredPicture(key, "image/png", 0),
+    )
+    world.put(key, b"picture")
+    world.put(record.key, record.to_json())
+    _http(world, "GET", f"/clients/1/images/{image_id}", 200)
+    follow_link(world, key)
+
+
+def budget_is_reported(world: World) -> None:
+    world.put(f"budgets/cli_1/{month_of(time.time())}.json", Ledger().to_json())
+    _http(world, "GET", "/clients/1/budget", 200)
+
+
+def missing_budget_is_not_found(world: World) -> None:
+    _http(world, "GET", "/clients/2/budget", 404)
+
+
+def list_is_prepared(world: World) -> None:
+    assert world.invoke(_prepare(world, b"prompt\nA lighthouse\n"))["items"] == 1
+
+
+def large_list_is_prepared_in_parts(world: World) -> None:
+    assert world.invoke(_prepare(world, _large_list()))["items"] > 1
+
+
+def upload_of_invalid_list_is_aborted(world: World) -> None:
+    event = _prepare(world, _large_list() + b"0,A lighthouse\n")
+    error = world.error(event)
+    assert isinstance(error, InvalidRequestError), error
+    uploads = world.s3.list_multipart_uploads(Bucket=world.bucket).get("Uploads", [])
+    assert not [upload for upload in uploads if event["execution"] in upload["Key"]]
+
+
+def missing_list_is_named(world: World) -> None:
+    error = world.error({**_prepare(world, b""), "input": {"list": "lists/missing.csv"}})
+    assert isinstance(error, InvalidRequestError), error
+
+
+def results_are_counted(world: World) -> None:
+    prefix = f"results/{uuid4()}"
+    manifest = {"ResultFiles": {"SUCCEEDED": [{"Key": f"{prefix}/SUCCEEDED_0.jsonl"}]}}
+    world.put(f"{prefix}/manifest.json", json.dumps(manifest))
+    world.put(f"{prefix}/SUCCEEDED_0.jsonl", json.dumps(REPLAYABLE))
+    assert world.invoke(_count(world, f"{prefix}/manifest.json"))["bought"] == 1
+
+
+def shards_are_counted(world: World) -> None:
+    prefix = f"results/{uuid4()}"
+    files = {"SUCCEEDED": [{"Key": f"{prefix}/shards/SUCCEEDED_0.jsonl"}]}
+    manifest = {"ResultFiles": {"SUCCEEDED": [{"Key": f"{prefix}/run/SUCCEEDED_0.jsonl"}]}}
+    world.put(f"{prefix}/run/manifest.json", json.dumps(manifest))
+    world.put(f"{prefix}/run/SUCCEEDED_0.jsonl", json.dumps({"Status": "SUCCEEDED", "Output": json.dumps(files)}))
+    world.put(f"{prefix}/shards/SUCCEEDED_0.jsonl", json.dumps(REPLAYABLE))
+    event = _count(world, f"{prefix}/run/manifest.json") | {"pricing": "batch", "key": f"{prefix}/items.jsonl"}
+    totals = world.invoke(event)
+    assert (totals["bought"], totals["results"]) == (1, f"s3://{world.bucket}/{prefix}/manifest.json")
+
+
+def missing_results_are_named(world: World) -> None:
+    error = world.error(_count(world, "results/missing/manifest.json"))
+    assert isinstance(error, ConfigurationError), error
+    assert "results/missing/manifest.json" in error.message
+
+
+def models_are_checked(world: World) -> None:
+    [target] = world.subject.stack.properties("ModelWatchFunctionEveryDay")["Targets"]
+    assert set(world.invoke(json.loads(target["Input"]))) == set(world.environ["IMAGE_MODELS"].split(","))
+
+
+PATHS: Mapping[str, Sequence[Path]] = {
+    "GenerateImageFunction": [
+        log_and_traces_are_written,
+        picture_is_bought,
+        picture_is_replayed,
+        expired_picture_is_bought_again,
+        picture_is_downloaded,
+        unknown_outcome_stays_unknown,
+        stored_picture_of_unfinished_record_is_found,
+        picture_under_a_budget_is_bought,
+        own_credential_is_used,
+        missing_credential_is_named,
+    ],
+    "ApiFunction": [
+        log_and_traces_are_written,
+        picture_is_requested,
+        unknown_picture_is_not_found,
+        stored_picture_is_linked,
+        budget_is_reported,
+        missing_budget_is_not_found,
+    ],
+    "ModelWatchFunction": [log_and_traces_are_written, models_are_checked],
+    "PrepareListFunction": [
+        log_and_traces_are_written,
+        list_is_prepared,
+        large_list_is_prepared_in_parts,
+        upload_of_invalid_list_is_aborted,
+        missing_list_is_named,
+    ],
+    "BatchShardsFunction": [
+        log_and_traces_are_written,
+        shard_is_bought,
+        shard_under_a_budget_is_bought,
+        shard_uses_own_credential,
+        shard_buys_expired_picture_again,
+    ],
+    "CountResultsFunction": [
+        log_and_traces_are_written,
+        results_are_counted,
+        shards_are_counted,
+        missing_results_are_named,
+    ],
+}
+"""By the function's name in the template."""
+
+
+def _shard(world: World, items: list[Any], **settings: str) -> list[dict[str, Any]]:
+    """Run a shard to its end and return ``_meta_`` of its pictures."""
+    event = {"execution": str(uuid4()), "items": items, "poll_seconds": 1}
+    step: dict[str, Any] = {"next": "submit", "shards": []}
+    for _ in range(MOST_STEPS):
+        if step["next"] != "done":
+            step = world.invoke(event | {"step": step["next"], "shards": step["shards"]}, **settings)
+    assert step["next"] == "done", step
+    [file] = step["results"]["SUCCEEDED"]
+    content = world.s3.get_object(Bucket=world.bucket, Key=file["Key"])["Body"].read()
+    return [json.loads(json.loads(line)["Output"])["_meta_"] for line in content.splitlines()]
+
+
+def _http(world: World, method: str, path: str, status: int) -> Any:  # noqa: ANN401  # API Gateway's response
+    """Return the response of a request, which has this status."""
+    body = json.dumps(new_event()).encode() if method == "POST" else b""
+    event = GATEWAY.event(method, path, {"Content-Type": "application/json", "Prefer": "respond-async"}, body)
+    # The results of both authorizers; the function uses that of its stack.
+    event["requestContext"]["authorizer"] = {
+        "iam": {"userArn": f"arn:aws:iam::{ACCOUNT}:user/flow"},
+        "jwt": {"claims": {"client_id": event["pathParameters"]["client_id"]}},
+    }
+    response = world.invoke(event)
+    assert response["statusCode"] == status, response
+    return response
+
+
+def _prepare(world: World, content: bytes) -> dict[str, Any]:
+    """Store a list and return the state machine's event for it."""
+    key = f"lists/{uuid4()}.csv"
+    world.put(key, content)
+    return {
+        "input": {"list": key, "client_id": 1, "credentials_id": CREDENTIALS_ID},
+        "execution": str(uuid4()),
+        "max_concurrency": 5,
+        "tolerated_failure_percentage": 100,
+    }
+
+
+@cache
+def _large_list() -> bytes:
+    """Return a list whose prepared items need more than one part of an upload."""
+    prompt = "x" * PROMPT_CHARACTERS
+    rows = (f"{number},{prompt}\n" for number in range(PART_BYTES // PROMPT_CHARACTERS + 2))
+    return "".join(["id,prompt\n", *rows]).encode()
+
+
+def _count(world: World, key: str) -> dict[str, Any]:
+    return {"name": "spring", "map_run": {"ResultWriterDetails": {"Bucket": world.bucket, "Key": key}}}
