@@ -11,6 +11,8 @@ import pytest
 
 from generate_image.errors import ProviderUnavailableError, RateLimitedError
 from generate_image.settings import Settings
+from local.account import NAMESPACE
+from local.batch_folder import file_name
 from local.estimate import estimate
 from local.lambda_context import LocalContext
 from local.progress import Progress
@@ -20,62 +22,58 @@ from local.watched import SPARE_BYTES, StoppedError, Watched
 ANSWER: dict[str, Any] = {"_meta_": {"replayed": False, "cost_usd": 0.0132}}
 
 
-def settings(**given: str) -> Settings:
-    return Settings.from_mapping(
-        {
-            "IMAGE_BUCKET": "pictures",
-            "IMAGE_NAMESPACE": "6f1c8a52-3f0e-4d0a-9a0b-5a5b1e0c7d11",
-            "CREDENTIALS_PREFIX": "generate-image",
-            **given,
-        }
-    )
-
-
 def watched(function: Any, out: Path, *, free: int = SPARE_BYTES) -> Watched:  # noqa: ANN401  # a function
     local: Any = SimpleNamespace(out=out, account=SimpleNamespace(folder=None))
     return Watched(function, local, free_bytes=lambda _: free)
 
 
-def test_estimate_follows_number_quality_and_model() -> None:
-    flare = "200 pictures of gpt-image-2.6-flare (medium) at some 0.0132 USD, together 2.63 USD"
-    assert flare in estimate(200, settings())
-    assert "some 0.2107 USD" in estimate(1, settings(IMAGE_MODELS="gpt-image-2", IMAGE_QUALITY="max"))
-    assert "price is not known" in estimate(1, settings(IMAGE_MODELS="another-model"))
+@pytest.mark.parametrize(
+    ("items", "given", "pricing", "line"),
+    [
+        (200, {}, "standard", "200 pictures of gpt-image-2.6-flare (medium) at some 0.0132 USD, together 2.63 USD"),
+        (200, {}, "batch", "200 pictures of gpt-image-2.6-flare (medium) at some 0.0066 USD, together 1.32 USD"),
+        (
+            1,
+            {"IMAGE_MODELS": "gpt-image-2", "IMAGE_QUALITY": "max"},
+            "standard",
+            "gpt-image-2 (high) at some 0.2107 USD",
+        ),
+        (1, {"IMAGE_MODELS": "another-model"}, "standard", "1 pictures of another-model, whose price is not known."),
+    ],
+)
+def test_estimate_follows_number_quality_and_model(items: int, given: dict[str, str], pricing: str, line: str) -> None:
+    own = {"IMAGE_BUCKET": "pictures", "IMAGE_NAMESPACE": NAMESPACE, "CREDENTIALS_PREFIX": "generate-image"}
+    assert line in estimate(items, Settings.from_mapping(own | given), pricing)
 
 
-def test_progress_is_a_line_for_every_tenth() -> None:
-    stream = StringIO()
-    progress = Progress(stream, clock=lambda: 0.0)
-    for done in range(101):
-        progress.show(done, 100, failed=0, waiting="")
-    progress.close()
-
-    assert len(stream.getvalue().splitlines()) == 10
-
-
-def test_waiting_retries_are_visible() -> None:
+def test_progress_is_a_line_for_each_tenth_and_for_waits() -> None:
     stream, now = StringIO(), [100.0]
     progress = Progress(stream, clock=lambda: now[0])
     for second in range(25):
-        now[0] = 100.0 + second
-        progress.show(0, 5, failed=0, waiting="5 waiting: ProviderUnavailableError, next retry in 40 s")
+        now[0] += 1
+        progress.show(0, 50, failed=0, waiting="5 waiting" if second > 1 else "")
+    for done in range(51):
+        progress.show(done, 50, failed=1, waiting="")
+    progress.close()
 
     lines = stream.getvalue().splitlines()
-    assert lines == ["0 of 5: 0 pictures, 0 failed; 5 waiting: ProviderUnavailableError, next retry in 40 s"] * 3
+    assert lines[:3] == ["0 of 50: 0 pictures, 0 failed; 5 waiting"] * 3
+    assert lines[3:] == [f"{done} of 50: {done - 1} pictures, 1 failed" for done in range(5, 51, 5)]
 
 
 def test_progress_on_a_terminal_is_a_bar() -> None:
-    class Terminal(StringIO):
-        def isatty(self) -> bool:
-            return True
-
-    stream = Terminal()
+    stream = StringIO()
+    stream.isatty = lambda: True  # type: ignore[method-assign]
     progress = Progress(stream)
-    progress.show(3, 10, failed=1, waiting="")
+    progress.show(3, 10, failed=1, waiting="2 waiting")
     progress.close()
 
-    assert "3 of 10" in stream.getvalue()
-    assert "1 failed" in stream.getvalue()
+    assert "3 of 10, 1 failed; 2 waiting" in stream.getvalue()
+
+
+def test_two_names_never_share_a_file() -> None:
+    names = [file_name(name, image_id) for name, image_id in (("../a", "1"), (".._a", "2"), ("n0", "3"))]
+    assert names == ["_a-1", "_a-2", "n0"]
 
 
 @pytest.mark.parametrize(
@@ -101,21 +99,14 @@ def test_summary_counts_two_invocations(tmp_path: Path, end: dict[str, Any] | Ba
     assert generate.summary() == summary
 
 
-def test_stopped_function_buys_nothing(tmp_path: Path) -> None:
-    generate = watched(lambda _event, _context: pytest.fail("it was called"), tmp_path)
-    generate.stop()
-
-    with pytest.raises(StoppedError):
-        generate({}, LocalContext())
-    generate.sleep(3600)  # returns at once
-
-
-def test_full_disk_stops_before_the_purchase(tmp_path: Path) -> None:
+def test_stopped_function_and_full_disk_buy_nothing(tmp_path: Path) -> None:
     generate = watched(lambda _event, _context: pytest.fail("it was called"), tmp_path, free=64 * 1024)
 
     with pytest.raises(CommandError, match="has 64 KB of free space"):
         generate({}, LocalContext())
-    assert generate.stopped.is_set()
+    with pytest.raises(StoppedError):
+        generate({}, LocalContext())
+    generate.sleep(3600)  # returns at once
 
 
 @pytest.mark.parametrize(
