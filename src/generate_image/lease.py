@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime
 
-from generate_image.aws.pictures import PictureStore
 from generate_image.aws.records import RecordChangedError, RecordStore
 from generate_image.deadline import Deadline
 from generate_image.errors import GenerateImageError, IdempotencyKeyReusedError, RequestInProgressError
@@ -12,11 +11,11 @@ from generate_image.settings import WhenOutcomeUnknown
 from generate_image.state import (
     CLOCK_SKEW_SECONDS,
     Failed,
+    FindStored,
     Free,
     InProgress,
     Stored,
     Unknown,
-    find_stored_with,
     is_held_by,
     state_of,
 )
@@ -60,13 +59,13 @@ class Leases:
     def __init__(
         self,
         records: RecordStore,
-        pictures: PictureStore,
+        find_stored: FindStored,
         log: Log,
         deadline: Deadline,
         when_outcome_unknown: WhenOutcomeUnknown,
     ) -> None:
         self._records = records
-        self._find_stored = find_stored_with(pictures)
+        self._find_stored = find_stored
         self._log = log
         self._deadline = deadline
         self._when_outcome_unknown = when_outcome_unknown

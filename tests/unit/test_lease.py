@@ -21,7 +21,7 @@ from generate_image.log import Log
 from generate_image.picture import BoughtPicture, StoredPicture
 from generate_image.record import Record, Status
 from generate_image.settings import WhenOutcomeUnknown
-from generate_image.state import CLOCK_SKEW_SECONDS
+from generate_image.state import CLOCK_SKEW_SECONDS, find_stored_with
 from tests.memory_s3 import Clock, ScriptedS3
 from tests.proof.faults import Kind
 
@@ -45,7 +45,7 @@ class Invocation:
         client = cast("S3Client", s3)
         records = RecordStore(client, "bucket", sleep=clock.pass_by)
         pictures = PictureStore(client, "bucket", 7, self.deadline, sleep=clock.pass_by)
-        self.leases = Leases(records, pictures, Log(self._holder, self.log), self.deadline, unknown)
+        self.leases = Leases(records, find_stored_with(pictures), Log(self._holder, self.log), self.deadline, unknown)
 
     def acquire(self, request_hash: str = "hash") -> Record:
         new = Record(Status.STARTED, "1", "id", request_hash, self._holder, self.deadline.at, "a cat")

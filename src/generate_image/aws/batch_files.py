@@ -2,18 +2,15 @@
 
 import io
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
+
+from boto3.s3.transfer import TransferConfig
 
 from generate_image.aws.call import NOT_FOUND_CODES, S3, ExpectedAwsError, call
-from generate_image.errors import GenerateImageError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import CompletedPartTypeDef
-
-T = TypeVar("T")
 
 READ_BYTES = 1024 * 1024
 PART_BYTES = 8 * 1024 * 1024
@@ -21,6 +18,8 @@ PART_BYTES = 8 * 1024 * 1024
 
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
 """
+IN_PARTS = TransferConfig(multipart_threshold=PART_BYTES, multipart_chunksize=PART_BYTES, use_threads=False)
+"""One part in memory at a time."""
 
 
 class MissingObjectError(Exception):
@@ -48,18 +47,14 @@ class BatchFiles:
 
     def write(self, key: str, lines: Iterable[bytes]) -> int:
         """Write lines as one object and return their number. If ``lines`` raises, there is no object."""
-        upload = _Upload(self._client, self._bucket, key)
-        count = 0
-        try:
-            for line in lines:
-                upload.add(line)
-                count += 1
-            upload.complete()
-        except BaseException:
-            with suppress(GenerateImageError):  # the first error counts; the bucket's lifecycle rule drops parts, too
-                upload.abort()
-            raise
-        return count
+        counted = _Lines(lines)
+        stream = io.BufferedReader(counted, PART_BYTES)
+        call(
+            S3,
+            "S3 did not store the items of the batch",
+            lambda: self._client.upload_fileobj(stream, self._bucket, key, Config=IN_PARTS),
+        )
+        return counted.count
 
     def results(self, manifest_key: str) -> Iterator[dict[str, Any]]:
         """Yield the result of every item of a Distributed Map. Raises MissingObjectError.
@@ -98,60 +93,24 @@ class _Stream(io.RawIOBase):
         super().close()
 
 
-class _Upload:
-    """A multipart upload that holds one part in memory. A small object is one PUT."""
+class _Lines(io.RawIOBase):
+    """Lines as a stream. count: of those that were read."""
 
-    def __init__(self, client: "S3Client", bucket: str, key: str) -> None:
-        self._client = client
-        self._bucket = bucket
-        self._key = key
-        self._buffer = bytearray()
-        self._upload_id = ""
-        self._parts: list[CompletedPartTypeDef] = []
+    def __init__(self, lines: Iterable[bytes]) -> None:
+        self._lines = iter(lines)
+        self._rest = b""
+        self.count = 0
 
-    def add(self, content: bytes) -> None:
-        self._buffer += content
-        if len(self._buffer) >= PART_BYTES:
-            self._put_part()
+    def readable(self) -> bool:
+        return True
 
-    def complete(self) -> None:
-        if not self._upload_id:
-            _store(lambda: self._client.put_object(Bucket=self._bucket, Key=self._key, Body=bytes(self._buffer)))
-            return
-        if self._buffer:
-            self._put_part()
-        _store(
-            lambda: self._client.complete_multipart_upload(
-                Bucket=self._bucket, Key=self._key, UploadId=self._upload_id, MultipartUpload={"Parts": self._parts}
-            )
-        )
-
-    def abort(self) -> None:
-        """Drop the parts, which S3 would keep and charge."""
-        if self._upload_id:
-            _store(
-                lambda: self._client.abort_multipart_upload(
-                    Bucket=self._bucket, Key=self._key, UploadId=self._upload_id
-                )
-            )
-
-    def _put_part(self) -> None:
-        if not self._upload_id:
-            created = _store(lambda: self._client.create_multipart_upload(Bucket=self._bucket, Key=self._key))
-            self._upload_id = created["UploadId"]
-        number = len(self._parts) + 1
-        part = _store(
-            lambda: self._client.upload_part(
-                Bucket=self._bucket,
-                Key=self._key,
-                UploadId=self._upload_id,
-                PartNumber=number,
-                Body=bytes(self._buffer),
-            )
-        )
-        self._parts.append({"ETag": part["ETag"], "PartNumber": number})
-        self._buffer.clear()
-
-
-def _store(function: Callable[[], T]) -> T:
-    return call(S3, "S3 did not store the items of the batch", function)
+    def readinto(self, buffer: Any) -> int:  # noqa: ANN401  # any writable buffer
+        while not self._rest:
+            line = next(self._lines, None)
+            if line is None:
+                return 0
+            self._rest = line
+            self.count += 1
+        content, self._rest = self._rest[: len(buffer)], self._rest[len(buffer) :]
+        buffer[: len(content)] = content
+        return len(content)

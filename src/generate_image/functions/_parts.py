@@ -62,5 +62,5 @@ class BuyingParts(Stores):
             clock=environment.clock,
             allows_local_hosts=settings.allows_local_hosts,
         )
-        self.leases = classes.leases(self.records, self.pictures, log, deadline, settings.when_outcome_unknown)
+        self.leases = classes.leases(self.records, self.find_stored, log, deadline, settings.when_outcome_unknown)
         self.budget = classes.budget(settings, self.ledgers, self.records, self.find_stored, log, deadline)
