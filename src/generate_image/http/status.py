@@ -95,15 +95,12 @@ class StatusReader(NamedTuple):
         record = self.records.read(client_id, image_id)
         return Snapshot(state_of(record, self.clock(), self.find_stored))
 
-    def read(
-        self, client_id: str, image_id: str, first: Snapshot | None = None, attempt: int | None = None
-    ) -> Snapshot:
-        """Return a snapshot with the last execution, if needed. first: what ``read_record`` returned just now.
+    def read(self, client_id: str, image_id: str, attempt: int | None = None) -> Snapshot:
+        """Return a snapshot with the last execution, if needed. attempt: the one to describe; None: the last one.
 
-        attempt: a running or ended attempt; None: the last one. Raises StorageError, StepFunctionsError and
-        ConfigurationError.
+        Raises StorageError, StepFunctionsError and ConfigurationError.
         """
-        snapshot = first or self.read_record(client_id, image_id)
+        snapshot = self.read_record(client_id, image_id)
         if snapshot.is_decided:
             return snapshot
         if attempt is None:

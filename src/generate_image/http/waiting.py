@@ -95,7 +95,7 @@ class ImageCreator(NamedTuple):
             if created:
                 return created
         for _ in range(STARTS):
-            snapshot = self.statuses.read(request.client_id, request.image_id, snapshot)
+            snapshot = self.statuses.read(request.client_id, request.image_id)
             self._refuse_reused_key(snapshot, request)
             if snapshot.is_running:
                 attempt = snapshot.execution.attempt if snapshot.execution else None
@@ -108,7 +108,6 @@ class ImageCreator(NamedTuple):
             created = self._start_and_wait(request, attempt, DESCRIBE_SECONDS, wait_until)
             if created:
                 return created
-            snapshot = self.statuses.read_record(request.client_id, request.image_id)
         # Another request starts the same attempts, and Step Functions does not show them yet.
         status = self._wait(request, Pending(QUEUED), None, DESCRIBE_SECONDS, wait_until)
         return Created(status, started_here=False)
@@ -133,7 +132,7 @@ class ImageCreator(NamedTuple):
     def _refuse_reused_key(self, snapshot: Snapshot, request: CreateRequest) -> None:
         if not isinstance(snapshot.state, Free):
             refuse_reused_key(snapshot.state.record.request_hash, request.request_hash)
-        elif snapshot.execution and snapshot.execution.is_running:
+        elif snapshot.execution and snapshot.execution.is_running and snapshot.execution.event:
             refuse_reused_key(self.hash_of(snapshot.execution.event), request.request_hash)
 
     def _refuse_early_attempt(self, snapshot: Snapshot) -> None:
@@ -170,11 +169,13 @@ class ImageCreator(NamedTuple):
             if describes:
                 describe_at = self.clock() + DESCRIBE_SECONDS
             try:
-                snapshot = self.statuses.read_record(request.client_id, request.image_id)
                 if describes:
-                    snapshot = self.statuses.read(request.client_id, request.image_id, snapshot, attempt)
+                    snapshot = self.statuses.read(request.client_id, request.image_id, attempt)
+                else:
+                    snapshot = self.statuses.read_record(request.client_id, request.image_id)
             except (StorageError, StepFunctionsError):
                 continue  # the next look may succeed, and the execution goes on
+            self._refuse_reused_key(snapshot, request)
             if describes or snapshot.is_decided:
                 status = snapshot.status() or status
             if isinstance(status, Ready | Ended):
