@@ -47,9 +47,8 @@ def main(environ: Mapping[str, str]) -> int:
                 generate.stop()
                 report(f"Ended. {generate.summary()}")
             except OSError as error:
-                raise CommandError(
-                    f"Port {port} cannot be used ({error.strerror}): make serve PORT=8081", FAILURE
-                ) from None
+                message = f"Port {port} cannot be used ({error.strerror}): make serve PORT=8081"
+                raise CommandError(message, FAILURE) from None
         if generate.problem is not None:
             raise generate.problem
     return 0
@@ -64,12 +63,9 @@ def port_of(environ: Mapping[str, str], *, default: int) -> int:
 
 
 def _latency(environ: Mapping[str, str]) -> float:
-    try:
-        seconds = float(environ.get("LATENCY") or 3)
-    except ValueError:
-        seconds = -1
-    if 0 <= seconds < float("inf"):
-        return seconds
+    text = environ.get("LATENCY") or "3"
+    if text.isascii() and text.replace(".", "", 1).isdecimal():
+        return float(text)
     raise CommandError("LATENCY must be a number of seconds.")
 
 

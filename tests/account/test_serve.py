@@ -6,8 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,48 +17,37 @@ from local.serve import main
 from local.terminal import CommandError
 from tests.events import EVENTS
 
-ROOT = EVENTS.parent
-
-
-@contextmanager
-def serving(out: Path, **environ: str) -> Iterator[tuple["subprocess.Popen[str]", str]]:
-    with subprocess.Popen(
-        [sys.executable, "-m", "local.serve"],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": "src", "OUT": str(out), "PORT": "0", "LATENCY": "0", **environ},
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stderr is not None
-        while not (found := re.match(r"(http://\S+)/: the page", line := process.stderr.readline())):
-            assert line
-        try:
-            yield process, found[1]
-        finally:
-            process.kill()
+ORIGIN = "http://localhost:5173"
 
 
 def test_sigterm_ends_it_with_a_sentence(tmp_path: Path) -> None:
-    webhook = Response(status=204)
+    environ = {"PYTHONPATH": "src", "OUT": str(tmp_path), "PORT": "0", "LATENCY": "0", "CORS_ORIGINS": f" {ORIGIN},"}
     with (
-        loopback.serving(webhook, 0) as receiver,
-        serving(
-            tmp_path,
-            CORS_ORIGINS="http://localhost:5173",
-            WEBHOOK_URL=f"http://127.0.0.1:{receiver.port}/pictures",
-        ) as (process, url),
+        loopback.serving(Response(status=204), 0) as receiver,
+        subprocess.Popen(
+            [sys.executable, "-m", "local.serve"],
+            cwd=EVENTS.parent,
+            env={**os.environ, **environ, "WEBHOOK_URL": f"http://127.0.0.1:{receiver.port}/pictures"},
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process,
     ):
-        event = {"config": {"credentials_id": "credencial-openai", "prompt": "Un faro"}}
-        headers = {"Idempotency-Key": "pedido-1", "Origin": "http://localhost:5173"}
-        bought = requests.post(f"{url}/clients/1/images", json=event, headers=headers, timeout=60)
-        picture = requests.get(bought.json()["data"]["urlPath"], timeout=60)
-        with pytest.raises(CommandError, match="Another command uses"):
-            main({"OUT": str(tmp_path), "PORT": "0"})
-        process.send_signal(signal.SIGTERM)
-        _, stderr = process.communicate(timeout=60)
+        try:
+            assert process.stderr is not None
+            url = next(found[1] for line in process.stderr if (found := re.match(r"(http://\S+)/: the page", line)))
+            event = {"config": {"credentials_id": "credencial-openai", "prompt": "Un faro"}}
+            headers = {"Idempotency-Key": "pedido-1", "Origin": ORIGIN}
+            bought = requests.post(f"{url}/clients/1/images", json=event, headers=headers, timeout=60)
+            picture = requests.get(bought.json()["data"]["urlPath"], timeout=60)
+            with pytest.raises(CommandError, match="Another command uses"):
+                main({"OUT": str(tmp_path), "PORT": "0"})
+            process.send_signal(signal.SIGTERM)
+            _, stderr = process.communicate(timeout=60)
+        finally:
+            process.kill()
 
     assert (bought.status_code, picture.content[:4]) == (200, b"\x89PNG")
-    assert bought.headers["Access-Control-Allow-Origin"] == "http://localhost:5173"
+    assert bought.headers["Access-Control-Allow-Origin"] == ORIGIN
     assert process.returncode == 0
     assert "Ended. 1 picture was bought for 0.0132 USD." in stderr
     assert len(re.findall(r"^Webhook: temporal/cli_1/.+\.png delivered", stderr, re.MULTILINE)) == 1
@@ -77,8 +64,10 @@ def test_port_in_use_is_a_sentence(tmp_path: Path) -> None:
     ("name", "value", "message"),
     [
         ("PORT", "99999", "PORT must be a number"),
+        ("PORT", "abc", "PORT must be a number"),
         ("LATENCY", "-5", "LATENCY must be a number"),
         ("LATENCY", "nan", "LATENCY must be a number"),
+        ("LATENCY", "x", "LATENCY must be a number"),
         ("CORS_ORIGINS", "*", "CORS_ORIGINS must list origins"),
     ],
 )
