@@ -1,6 +1,6 @@
 """Buys pictures over real connections, with a clock of its own."""
 
-from collections.abc import Callable  # noqa: TC003
+from collections.abc import Callable
 from uuid import UUID
 
 from generate_image.credentials import Credentials
@@ -12,31 +12,35 @@ from tests.memory_s3 import Clock
 
 FIRST, SECOND = "gpt-image-2.6-flare", "gpt-image-2"
 KEY = Credentials("sk-one")
+RESERVE_SECONDS = 20
 
 
 class Buyer:
     """Buys pictures with a clock of its own, on which only its sleep takes time."""
 
-    def __init__(self, base_url: str, *models: str, seconds: float = 80) -> None:
+    def __init__(
+        self, base_url: str, *models: str, seconds: float = 60, while_asleep: Callable[[], object] = lambda: None
+    ) -> None:
+        """seconds: left for a purchase. while_asleep: called during each wait."""
         self.clock = Clock()
         self.waits: list[float] = []
-        self.while_asleep: Callable[[], object] = lambda: None
+        self._while_asleep = while_asleep
         settings = Settings(
             image_bucket="pictures",
             image_namespace=UUID(int=0),
             image_models=models or (FIRST,),
+            image_quality="medium",
             openai_base_url=base_url,
         )
         deadline = Deadline(self.clock)
-        deadline.start(seconds)
+        deadline.start(RESERVE_SECONDS + seconds)
         self._api = ImagesApi(
             settings,
             deadline,
             clock=self.clock,
             sleep=self._sleep,
             random=lambda: 0.5,
-            reserve_seconds=20,
-            shortest_purchase_seconds=6,
+            reserve_seconds=RESERVE_SECONDS,
         )
 
     def buy(
@@ -47,4 +51,4 @@ class Buyer:
     def _sleep(self, seconds: float) -> None:
         self.waits.append(seconds)
         self.clock.pass_by(seconds)
-        self.while_asleep()
+        self._while_asleep()

@@ -25,7 +25,6 @@ from generate_image.provider.models import request_parameters
 from tests.account.buyer import FIRST, SECOND, Buyer
 from tests.provider_server import PICTURE, ProviderServer, Request, Responder, picture, refuse, respond, write
 
-RESERVE_SECONDS = 20
 LIMITED = refuse(429, "rate_limit_exceeded")
 OVERLOADED = refuse(503, "server_is_overloaded")
 TRUNCATED = write(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{")
@@ -108,8 +107,7 @@ def test_failed_connection_buys_nothing_and_names_the_host() -> None:
 def test_provider_that_comes_up_between_attempts_is_used() -> None:
     with ExitStack() as running:
         server = ProviderServer(picture())
-        buyer = Buyer(server.base_url)
-        buyer.while_asleep = lambda: running.enter_context(server)
+        buyer = Buyer(server.base_url, while_asleep=lambda: running.enter_context(server))
         assert buyer.buy().content == PICTURE
     assert len(buyer.waits) == len(server.requests) == 1
 
@@ -135,7 +133,7 @@ def test_only_an_unbilled_failure_is_retried(
     responders: Sequence[Responder], seconds: float, waits: Sequence[float], error: type[Exception] | None
 ) -> None:
     with ProviderServer(*responders) as server, ExitStack() as expected:
-        buyer = Buyer(server.base_url, seconds=RESERVE_SECONDS + seconds)
+        buyer = Buyer(server.base_url, seconds=seconds)
         if error:
             expected.enter_context(pytest.raises(error))
         assert buyer.buy().content == PICTURE
@@ -145,7 +143,7 @@ def test_only_an_unbilled_failure_is_retried(
 
 def test_too_little_time_buys_nothing() -> None:
     with ProviderServer(picture()) as server, pytest.raises(ProviderUnavailableError, match="too little time"):
-        Buyer(server.base_url, seconds=RESERVE_SECONDS + 5.99).buy()
+        Buyer(server.base_url, seconds=5.99).buy()
     assert server.connections == 0
 
 

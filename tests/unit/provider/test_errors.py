@@ -134,6 +134,7 @@ def test_moderation_categories_are_returned(details: object, categories: list[st
         ({"retry-after": "Fri, 15 Jan 2027 08:00:10 GMT"}, 10.0),
         ({"retry-after": "Fri, 15 Jan 2027 07:00:00 GMT"}, 0.0),
         ({"retry-after": "soon"}, None),
+        ({"retry-after": "Fri, 15 Jan 99999999999 08:00:10 GMT"}, None),
         ({"retry-after": "-5"}, None),
         ({}, None),
     ],
