@@ -4,7 +4,15 @@ import json
 
 import pytest
 
-from generate_image.errors import ERRORS_BY_CODE, HttpError, InvalidRequestError, StorageError
+from generate_image.errors import (
+    ERRORS_BY_CODE,
+    BudgetExceededError,
+    ContentRejectedError,
+    GenerateImageError,
+    HttpError,
+    InvalidRequestError,
+    StorageError,
+)
 from generate_image.http.response import problem_response
 
 ERRORS = {error.__name__: error for error in [*ERRORS_BY_CODE.values(), *HttpError.__subclasses__()]}
@@ -31,14 +39,21 @@ def test_retry_after_is_a_whole_number(seconds: float | None, header: str) -> No
     assert problem_response(StorageError("It failed.", retry_after=seconds))["headers"]["Retry-After"] == header
 
 
-def test_details_are_present_if_known() -> None:
-    problem = {"field": "prompt", "problem": "is required"}
-    rejected = ERRORS["ContentRejectedError"]("No.", categories=["violence"], provider_request_id="req_1")
+AMOUNTS = {"limit_usd": 0.4, "settled_usd": 0.36, "reserved_usd": 0.04, "month_ends": "2027-02-01T00:00:00Z"}
+PROBLEM = {"field": "prompt", "problem": "is required"}
 
-    details = [
-        json.loads(problem_response(error)["body"]) for error in (rejected, InvalidRequestError.listing([problem]))
-    ]
 
-    assert (details[0]["categories"], details[0]["provider_request_id"]) == (["violence"], "req_1")
-    assert details[1]["errors"] == [problem]
-    assert "instance" not in details[0]
+@pytest.mark.parametrize(
+    ("error", "name", "value"),
+    [
+        (InvalidRequestError.listing([PROBLEM]), "errors", [PROBLEM]),
+        (ContentRejectedError("No.", categories=["violence"]), "categories", ["violence"]),
+        (StorageError("It failed.", provider_request_id="req_1"), "provider_request_id", "req_1"),
+        (BudgetExceededError.of_client("1", AMOUNTS, 0.04), "budget", AMOUNTS),
+    ],
+)
+def test_details_are_present_if_known(error: GenerateImageError, name: str, value: object) -> None:
+    details = json.loads(problem_response(error)["body"])
+
+    assert details[name] == value
+    assert "instance" not in details

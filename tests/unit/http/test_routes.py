@@ -37,37 +37,34 @@ SERVED = [
     (405, "MethodNotAllowedError"),
     (404, "RouteNotFoundError"),
 ]
-FORBIDDEN = (403, "ForbiddenError")
+FORBIDDEN = [(403, "ForbiddenError")] * 5
 
 
 @pytest.mark.parametrize(
-    ("kind", "authorizer"),
+    ("kind", "authorizer", "codes"),
     [
-        ("", None),  # without the setting, the function expects IAM
-        ("", jwt(client_id="1")),
-        ("iam", {}),
-        ("iam", {"iam": None}),
-        ("iam", {"iam": {"userArn": ""}}),
-        ("iam", {"lambda": {"userArn": "x"}}),
-        ("jwt", None),
-        ("jwt", ARN),
-        ("jwt", {"jwt": {"claims": None}}),
-        ("jwt", jwt()),
+        ("none", None, SERVED),
+        ("iam", ARN, SERVED),
+        ("jwt", jwt(client_id="1"), SERVED),
+        ("", None, FORBIDDEN),  # without the setting, the function expects IAM
+        ("", jwt(client_id="1"), FORBIDDEN),
+        ("iam", {}, FORBIDDEN),
+        ("iam", {"iam": None}, FORBIDDEN),
+        ("iam", {"iam": {"userArn": ""}}, FORBIDDEN),
+        ("iam", {"lambda": {"userArn": "x"}}, FORBIDDEN),
+        ("jwt", None, FORBIDDEN),
+        ("jwt", ARN, FORBIDDEN),
+        ("jwt", {"jwt": {"claims": None}}, FORBIDDEN),
+        ("jwt", jwt(), FORBIDDEN),
     ],
 )
-def test_request_without_an_authorizer_is_forbidden(world: World, kind: str, authorizer: object) -> None:
-    world.restart(API_AUTHORIZATION=kind)
-
-    assert codes_of(world, authorizer) == [FORBIDDEN] * 5
-    assert world.step_functions.executions == {}
-    assert world.step_functions.described == []
-
-
-@pytest.mark.parametrize(("kind", "authorizer"), [("iam", ARN), ("jwt", jwt(client_id="1")), ("none", None)])
-def test_authorized_request_is_served(world: World, kind: str, authorizer: object) -> None:
+def test_only_authorized_requests_are_served(
+    world: World, kind: str, authorizer: object, codes: list[tuple[int, str | None]]
+) -> None:
     world.restart(API_AUTHORIZATION=kind, JWT_CLIENT_CLAIM="client_id" if kind == "jwt" else "")
 
-    assert codes_of(world, authorizer) == SERVED
+    assert codes_of(world, authorizer) == codes
+    assert len(world.step_functions.executions) == (codes is SERVED)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +80,7 @@ def test_authorized_request_is_served(world: World, kind: str, authorizer: objec
 def test_token_of_another_client_is_forbidden(world: World, claims: dict[str, str], client: str) -> None:
     world.restart(API_AUTHORIZATION="jwt", JWT_CLIENT_CLAIM="client_id")
 
-    assert codes_of(world, jwt(**claims), client=client)[:3] == [FORBIDDEN] * 3
+    assert codes_of(world, jwt(**claims), client=client)[:3] == FORBIDDEN[:3]
     assert world.step_functions.executions == {}
 
 

@@ -8,13 +8,11 @@ from typing import Any
 import pytest
 
 from generate_image.errors import (
-    BudgetExceededError,
     ContentRejectedError,
     CredentialsError,
     GenerateImageError,
     OutcomeUnknownError,
     QuotaExhaustedError,
-    RateLimitedError,
 )
 from generate_image.record import Status
 from tests.proof.faults import Kind
@@ -266,14 +264,3 @@ def test_key_is_new_after_the_lifetime_of_its_picture(world: World) -> None:
 
     assert world.start(prompt="Un gato").status == 202
     assert len(world.step_functions.executions) == 1
-
-
-def test_details_of_a_failed_execution_are_reported(world: World) -> None:
-    amounts = {"limit_usd": 0.4, "settled_usd": 0.36, "reserved_usd": 0.04, "month_ends": "2027-02-01T00:00:00Z"}
-    world.fail_every_start(BudgetExceededError.of_client("1", amounts, 0.04))
-    exceeded = world.post()
-    world.fail_every_start(RateLimitedError("Too many requests."))
-    limited = world.post()
-
-    assert (exceeded.code, exceeded.body["budget"]) == ((402, "BudgetExceededError"), amounts)
-    assert (limited.code, limited.headers["Retry-After"]) == ((429, "RateLimitedError"), "5")
