@@ -7,7 +7,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from .delivery import Reply, json_object, json_reply
-from .faults import NO_FAULT, Delivery, Fault
+from .faults import CATALOGUE, NO_FAULT
 from .images_api import check_key, picture_of, success
 from .parameters import RefusalError, accept
 
@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 
     from .state import State
 
-_LOST = Fault(bills=True, delivery=Delivery.CLOSED)
-_CUT = Fault(bills=True, delivery=Delivery.TRUNCATED)
+_LOST, _CUT = CATALOGUE["closed_after_billing"], CATALOGUE["body_truncated"]
 
 
 def upload_file(state: State, request: Request, _request_id: str) -> Reply:

@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from .delivery import Reply, fault_reply, json_object, json_reply
-from .faults import NO_FAULT, PICTURE_URL, Delivery
+from .faults import NO_FAULT, PICTURE_URL
 from .parameters import Generation, RefusalError, accept
 from .pictures import content_type, draw
 
@@ -45,8 +45,7 @@ def generate(state: State, request: Request, request_id: str) -> Reply:
             state.pictures[picture_id] = picture, fault.download or NO_FAULT
             image = {"url": url.format(root=request.host_url.removesuffix("/"), id=picture_id)}
         reply = json_reply(200, success(generation, image), fault)
-    if fault.delivery in {Delivery.WHOLE, Delivery.TRUNCATED}:
-        entry.status = reply.status_code
+    entry.status = reply.status_code
     return reply
 
 

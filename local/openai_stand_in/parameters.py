@@ -28,9 +28,7 @@ GPT_CHOICES: Mapping[str, tuple[str, ...]] = {
     "output_format": ("png", "webp", "jpeg"),
 }
 """The values of parameters of all GPT image models. Here as in `Model.choices`, the first one is the default."""
-RESPONSE_FORMATS = ("url", "b64_json")
 GPT_SIZES = ("auto", "1024x1024", "1536x1024", "1024x1536")
-DALL_E_SIZES = ("1024x1024", "1792x1024", "1024x1792")
 
 # The first generation's output tokens by quality and size; later generations have a formula (see `output_tokens`).
 FIRST_GENERATION_TOKENS = {
@@ -67,7 +65,7 @@ class Model:
         """The parameters that take one of a list of values, with that list."""
         sizes = {"size": self.sizes} if self.sizes else {}
         if self.is_dall_e:
-            return {"quality": self.qualities, "response_format": RESPONSE_FORMATS, **sizes}
+            return {"quality": self.qualities, "response_format": ("url", "b64_json"), **sizes}
         return {**GPT_CHOICES, "quality": ("auto", *self.qualities), **sizes}
 
     def is_live(self, today: date) -> bool:
@@ -103,7 +101,7 @@ MODELS: Mapping[str, Model] = {
     "dall-e-3": Model(
         qualities=("standard", "hd"),
         shutdown=date(2026, 5, 12),
-        sizes=DALL_E_SIZES,
+        sizes=("1024x1024", "1792x1024", "1024x1792"),
         longest_prompt=4000,
         usd_per_picture=0.04,
     ),

@@ -27,7 +27,7 @@ def prompt_key(prompt: str) -> str:
 
 @dataclass
 class Entry:
-    """One request for a picture. prompt: its key. microdollars: the bill. status: None until a response is ready."""
+    """One request for a picture. prompt: its key. microdollars: the bill. status: of the response, when it is ready."""
 
     request_id: str
     prompt: str

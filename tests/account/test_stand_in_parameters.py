@@ -1,14 +1,13 @@
 """The stand-in accepts and bills as OpenAI does, and knows the models and values of the official SDK."""
 
-import json
 from datetime import date
-from importlib.resources import files
 from typing import Any, get_args, get_origin, get_type_hints
 
 import pytest
 from openai.types import ImageModel
 from openai.types.image_generate_params import ImageGenerateParamsBase
 
+from generate_image.provider.models import output_tokens, price_list
 from local.openai_stand_in.parameters import MODELS, RefusalError, accept
 
 SDK: dict[str, Any] = get_type_hints(ImageGenerateParamsBase)
@@ -34,10 +33,12 @@ def test_values_are_those_of_the_sdk() -> None:
 
 
 def test_prices_are_those_of_the_module() -> None:
-    prices = json.loads((files("generate_image.provider") / "prices.json").read_text("utf-8"))
-    for name, price in prices["usd_per_million_tokens"].items():
+    for name, price in price_list()["usd_per_million_tokens"].items():
         assert MODELS[name].usd_per_million_tokens == (price["input"], price["output"])
-    assert {name: MODELS[name].usd_per_picture for name in prices["usd_per_picture"]} == prices["usd_per_picture"]
+        for quality in MODELS[name].patches or ():
+            assert output_tokens(name, quality, "1536x1024") in {None, MODELS[name].output_tokens(1536, 1024, quality)}
+    for name, picture_price in price_list()["usd_per_picture"].items():
+        assert MODELS[name].usd_per_picture == picture_price
 
 
 @pytest.mark.parametrize(
