@@ -129,7 +129,7 @@ def test_event_is_an_object_and_all_problems_are_listed() -> None:
         ("next_module", "nextModule"),
         ("idempotencyKey", "idempotency_key"),
         ("idempotency-key", "idempotency_key"),
-        ("config.siez", "size"),
+        ("config.isze", "size"),
         ("config.sise", "size"),
         ("config.sizes", "size"),
     ],

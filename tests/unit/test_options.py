@@ -119,7 +119,7 @@ def test_model_takes_what_the_provider_accepts(model: str, options: Options) -> 
         ({"size": "1024X1024"}, {"size": "WIDTHxHEIGHT"}),
         ({"size": "1024x1024\n"}, {"size": "WIDTHxHEIGHT"}),
         ({"size": "1000x1024"}, {"size": "multiples of 16"}),
-        ({"size": "1024x1000"}, {"size": "multiples of 16"}),
+        ({"size": "1024x1030"}, {"size": "multiples of 16"}),
         ({"size": "3856x2048"}, {"size": "3840 pixels"}),
         ({"size": "3840x1264"}, {"size": "1:3 to 3:1"}),
         ({"size": "800x800"}, {"size": "655360"}),
@@ -148,6 +148,7 @@ def test_option_that_no_model_takes_is_refused() -> None:
     refused = "no model takes them: gpt-image-2 does not take background=transparent"
     assert problems({"background": "transparent"}, second) == {"config.options": refused}
     assert problems({"quality": "max"}, second) == {"quality": "no such quality for gpt-image-2"}
+    assert "must be one of" in problems({"quality": "best"}, second)["quality"]
     assert problems({"background": "transparent", "quality": "max"}, both) == {}
     assert for_model(SECOND, {"quality": "max", "size": "2048x2048"}) == {"quality": "high", "size": "2048x2048"}
 

@@ -96,6 +96,7 @@ def test_own_keys_encrypt_all_but_the_access_logs() -> None:
     assert encryption(with_key, "PictureBucket") == key
     assert encryption(with_key, "LogBucket") == encryption(without, "PictureBucket") == {"SSEAlgorithm": "AES256"}
     assert with_key.properties("AlarmTopic")["KmsMasterKeyId"] == EVERY_OPTION["AlarmKmsKeyArn"]
+    assert "KmsMasterKeyId" not in deploy(**EVERY_OPTION | {"AlarmKmsKeyArn": ""}).properties("AlarmTopic")
     assert "kms" not in str(without.resources).lower()
 
 
