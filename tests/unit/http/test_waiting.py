@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -64,7 +65,7 @@ def test_wait_ends_as_soon_as_the_outcome_is_known(
 ) -> None:
     before = world.clock.now
     for after, action in planned.items():
-        world.clock.after(after, lambda action=action: action(world))  # type: ignore[misc]
+        world.clock.after(after, partial(action, world))
     world.clock.sleep(0)
 
     response = world.post()
