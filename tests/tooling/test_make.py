@@ -10,19 +10,21 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-TOOLS = ("awk", "echo", "env", "find", "make", "mkdir", "rm", "sed", "sh", "touch")
-LOCKS = ("src/requirements.txt", "requirements/local.txt", "requirements/uv.txt")
-REPORT = """\
-import json, os, sys
-print(json.dumps({"event": sys.argv[1:], "environment": dict(os.environ)}))
-"""
-SERVE_UNTIL_TERMINATED = """\
-import os, signal, sys
+TOOLS = ("awk", "echo", "env", "find", "ln", "make", "mkdir", "rm", "sed", "sh", "touch")
+FILES = {
+    "src/requirements.txt": "",
+    "requirements/local.txt": "",
+    "requirements/uv.txt": "",
+    "local/run.py": "import json, os, sys; print(json.dumps([sys.argv[1], dict(os.environ)]))",
+    "local/serve.py": """\
+import os, signal
 signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
 os.write(1, b"ready\\n")
 signal.sigwait({signal.SIGTERM})
 os.write(1, b"terminated\\n")
-"""
+""",
+    **{name: (ROOT / name).read_text("utf-8") for name in ("Makefile", "src/Makefile")},
+}
 UV = f"""\
 [ "$1" = venv ] || exit 0
 for directory; do :; done
@@ -35,22 +37,17 @@ class Machine:
 
     def __init__(self, directory: Path) -> None:
         self.checkout = directory / "check out"
-        self.programs = directory / "programs"
-        for path in ("src", "requirements", "local"):
-            (self.checkout / path).mkdir(parents=True)
-        self.programs.mkdir()
-        for tool in (*TOOLS, "ln"):
+        self._programs = directory / "programs"
+        self._programs.mkdir()
+        for name, content in FILES.items():
+            (self.checkout / name).parent.mkdir(parents=True, exist_ok=True)
+            (self.checkout / name).write_text(content, "utf-8")
+        for tool in TOOLS:
             self.install(tool, f'exec {shutil.which(tool)} "$@"')
         self.install("uv", UV)
-        shutil.copy(ROOT / "Makefile", self.checkout)
-        shutil.copy(ROOT / "src/Makefile", self.checkout / "src")
-        for lock in LOCKS:
-            (self.checkout / lock).touch()
-        (self.checkout / "local/run.py").write_text(REPORT)
-        (self.checkout / "local/serve.py").write_text(SERVE_UNTIL_TERMINATED)
 
     def install(self, name: str, script: str) -> None:
-        program = self.programs / name
+        program = self._programs / name
         program.write_text(f"#!/bin/sh\n{script}\n")
         program.chmod(0o755)
 
@@ -69,16 +66,17 @@ class Machine:
         return subprocess.Popen(
             ["make", "UV=uv", *arguments],
             cwd=self.checkout,
-            env={"PATH": str(self.programs), "HOME": os.environ["HOME"], **environment},
+            env={"PATH": str(self._programs), "HOME": os.environ["HOME"], **environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
 
-    def make(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    def make(self, *arguments: str, **environment: str) -> tuple[int, str, str]:
+        """Return the exit status, standard output and standard error."""
         with self.start(*arguments, **environment) as process:
             output, errors = process.communicate()
-        return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
+        return process.returncode, output, errors
 
 
 @pytest.fixture
@@ -89,11 +87,11 @@ def machine(tmp_path: Path) -> Machine:
 @pytest.fixture
 def set_up(machine: Machine) -> Machine:
     """A machine that has its environment: this interpreter, with another name."""
-    for stamp in (".venv-uv/.installed", ".venv/.run"):
-        (machine.checkout / stamp).parent.mkdir()
-        (machine.checkout / stamp).touch()
-    (machine.checkout / ".venv/bin").mkdir()
+    (machine.checkout / ".venv/bin").mkdir(parents=True)
     (machine.checkout / ".venv/bin/python").symlink_to(sys.executable)
+    (machine.checkout / ".venv-uv").mkdir()
+    for stamp in (".venv-uv/.installed", ".venv/.run"):
+        (machine.checkout / stamp).touch()
     return machine
 
 
@@ -101,11 +99,11 @@ def test_set_up_runs_once_and_reports_to_standard_error(machine: Machine) -> Non
     machine.install("python3.13", "echo 'pyenv: python3.13: command not found' >&2; exit 127")
     machine.install_python("python3")
 
-    first, second = machine.make("run"), machine.make("run")
+    (_, first, installing), (_, second, silence) = machine.make("run"), machine.make("run")
 
-    assert json.loads(first.stdout)["event"] == json.loads(second.stdout)["event"] == ["events/direct.json"]
-    assert "Installing src/requirements.txt" in first.stderr
-    assert second.stderr == ""
+    assert json.loads(first)[0] == json.loads(second)[0] == "events/direct.json"
+    assert "Installing src/requirements.txt" in installing
+    assert silence == ""
 
 
 @pytest.mark.parametrize(
@@ -120,42 +118,41 @@ def test_unfit_python_is_reported_in_one_line(machine: Machine, pretending: str 
     if pretending:
         machine.install_python("python3", pretending)
 
-    run = machine.make("run")
+    status, output, errors = machine.make("run")
 
-    first_line, *lines_of_make = run.stderr.splitlines()
+    first_line, *lines_of_make = errors.splitlines()
+    assert (status, output) == (2, "")
     assert first_line.startswith(message)
     assert all(line.startswith("make: ***") for line in lines_of_make)
-    assert (run.returncode, run.stdout) == (2, "")
-
-
-def test_proxies_and_profiles_of_the_user_do_not_apply(set_up: Machine) -> None:
-    run = set_up.make("run", HTTP_PROXY="http://proxy.example", NO_PROXY="example.org", AWS_PROFILE="mine")
-
-    environment = json.loads(run.stdout)["environment"]
-    assert environment["NO_PROXY"].split(",") == ["127.0.0.1", "localhost", "example.org"]
-    assert environment["no_proxy"].startswith("127.0.0.1,localhost")
-    assert "AWS_PROFILE" not in environment
 
 
 @pytest.mark.parametrize(
     "text", ["""It's a "cat", `id` $(id) $HOME ${HOME} $$ \\ # 100% ; | & <é>""", "two\nlines", ""]
 )
 def test_prompt_and_event_arrive_unchanged(set_up: Machine, text: str) -> None:
-    as_argument = json.loads(set_up.make("run", f"PROMPT={text}", f"EVENT={text}").stdout)
-    as_variable = json.loads(set_up.make("run", PROMPT=text).stdout)
+    event, by_argument = json.loads(set_up.make("run", f"PROMPT={text}", f"EVENT={text}")[1])
+    _, by_variable = json.loads(set_up.make("run", PROMPT=text)[1])
 
-    assert as_argument["event"] == [text]
-    assert as_argument["environment"]["PROMPT"] == as_variable["environment"]["PROMPT"] == text
+    assert event == by_argument["PROMPT"] == by_variable["PROMPT"] == text
+
+
+def test_proxies_and_profiles_of_the_user_do_not_apply(set_up: Machine) -> None:
+    _, output, _ = set_up.make("run", HTTP_PROXY="http://proxy.example", NO_PROXY="example.org", AWS_PROFILE="mine")
+
+    _, environment = json.loads(output)
+    assert environment["NO_PROXY"].split(",") == ["127.0.0.1", "localhost", "example.org"]
+    assert environment["no_proxy"].startswith("127.0.0.1,localhost")
+    assert "AWS_PROFILE" not in environment
 
 
 @pytest.mark.parametrize(
     "arguments", ["run EVENTS=a", "run prompt=a", "run FILE=a", "batch EVENT=a", "sam-invoke FILE=a"]
 )
 def test_misspelt_variable_is_refused(set_up: Machine, arguments: str) -> None:
-    run = set_up.make(*arguments.split())
+    status, output, errors = set_up.make(*arguments.split())
 
-    assert (run.returncode, run.stdout) == (2, "")
-    assert "EVENT" in run.stderr
+    assert (status, output) == (2, "")
+    assert "EVENT" in errors
 
 
 def test_termination_of_make_ends_the_server(set_up: Machine) -> None:
@@ -169,26 +166,23 @@ def test_termination_of_make_ends_the_server(set_up: Machine) -> None:
 
 
 def test_clean_keeps_pictures_and_clean_all_removes_them(set_up: Machine) -> None:
-    picture = set_up.checkout / "out/picture.png"
-    picture.parent.mkdir()
-    picture.touch()
+    out = set_up.checkout / "out"
+    out.mkdir()
 
-    clean = set_up.make("clean")
+    _, _, errors = set_up.make("clean")
 
-    assert picture.exists()
-    assert not (set_up.checkout / ".venv").exists()
-    assert "out/" in clean.stderr
+    assert (out.exists(), (set_up.checkout / ".venv").exists()) == (True, False)
+    assert "out/" in errors
     set_up.make("clean-all")
-    assert not picture.parent.exists()
+    assert not out.exists()
 
 
 def test_artifact_needs_python_313(machine: Machine) -> None:
     machine.install_python("python3", "sys.version_info = (3, 11, 2)")
 
-    missing = machine.make("--directory=src", "python313")
+    status, _, errors = machine.make("--directory=src", "python313")
     machine.install_python("python3.13", 'sys.version_info = (3, 13, 0); sys.modules["pip"] = sys')
-    found = machine.make("--directory=src", "--silent", "python313")
 
-    assert "Python 3.13 with pip is needed to compile for the python3.13 runtime" in missing.stderr
-    assert missing.returncode == 2
-    assert found.stdout == "python3.13\n"
+    assert status == 2
+    assert "Python 3.13 with pip is needed to compile for the python3.13 runtime" in errors
+    assert machine.make("--directory=src", "--silent", "python313")[1] == "python3.13\n"
