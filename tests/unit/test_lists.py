@@ -87,7 +87,7 @@ def test_csv_row_is_data_and_blank_cell_is_absent() -> None:
 @pytest.mark.parametrize(
     ("key", "content", "keys"),
     [
-        ("lists/a.csv", "it,in,no,d,prompt\n1,2,3,4,Un faro\n", ["a/#0"]),
+        ("lists/a.csv", "it;no,in,d,prompt\n1,2,3,Un faro\n", ["a/#0"]),
         ("lists/a.csv", "id,client_id,prompt\n1,acme,A quay\n1,other,A quay\n", ["a/1", "a/1"]),
         ("lists/a.csv", f"id,prompt\n1,{'x' * 200_000}\n", ["a/1"]),
         ("lists/a.csv", "id,prompt\n", []),
@@ -224,7 +224,7 @@ def test_batch_gets_every_default() -> None:
         ([], {"input"}),
         ({}, {"list"}),
         ({"list": 1}, {"list"}),
-        *[({"list": key}, {"list"}) for key in ("lists/a.txt", "lists/a", "lists/json", "temporal/a.json")],
+        *[({"list": key}, {"list"}) for key in ("lists/a.txt", "lists/a", "lists/json", "temporal/a.json", None)],
         ({"list": "lists/a.json", "name": " "}, {"name"}),
         ({"list": "lists/a.json", "name": 1, "clientid": 1}, {"name", "clientid"}),
         ({"list": "lists/a.json", "pricing": "cheap"}, {"pricing"}),

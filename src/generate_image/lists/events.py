@@ -63,10 +63,10 @@ class Batch(NamedTuple):
         fields = {name: value for name, value in given.items() if value is not None}
         key = fields.get("list")
         problems = list(misspelt("", fields, BATCH_FIELDS))
-        if not isinstance(key, str):
-            problems.append(
-                {"field": "list", "problem": "must be a key in the stack's bucket, such as lists/spring.csv"}
-            )
+        try:
+            list_format = format_of(key)
+        except InvalidRequestError as error:
+            problems += error.errors
         name = fields.get("name", PurePosixPath(str(key)).stem)
         if not isinstance(name, str) or not name.strip():
             problems.append({"field": "name", "problem": "must be a non-blank string"})
@@ -84,7 +84,7 @@ class Batch(NamedTuple):
             raise InvalidRequestError.listing(problems)
         return cls(
             key=str(key),
-            list_format=format_of(str(key)),
+            list_format=list_format,
             name=str(name),
             client_id=fields.get("client_id"),
             credentials_id=fields.get("credentials_id"),

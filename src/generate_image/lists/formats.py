@@ -48,13 +48,12 @@ def invalid_list(problem: str) -> InvalidRequestError:
     return InvalidRequestError.listing([{"field": "list", "problem": problem}])
 
 
-def format_of(key: str) -> str:
+def format_of(key: object) -> str:
     """Return the format of a list by its key in the bucket: json, jsonl or csv. Raises InvalidRequestError."""
-    suffix = PurePosixPath(key).suffix.lower().removeprefix(".")
-    if not key.startswith("lists/") or suffix not in _READERS:
-        raise invalid_list(
-            "must be a key in the stack's bucket that begins with lists/ and ends in .json, .jsonl or .csv"
-        )
+    suffix = PurePosixPath(str(key)).suffix.lower().removeprefix(".")
+    if not str(key).startswith("lists/") or suffix not in _READERS:
+        problem = "must be a key in the stack's bucket that begins with lists/ and ends in .json, .jsonl or .csv"
+        raise invalid_list(problem)
     return suffix
 
 
@@ -130,7 +129,7 @@ def _check_header(header: Sequence[str]) -> None:
     unnamed = [str(number) for number, name in enumerate(header, 1) if not name.strip()]
     if unnamed:
         problems.append(f"column {', '.join(unnamed)} has no name")
-    if len(set(header)) < len(header) and not unnamed:
+    elif len(set(header)) < len(header):
         problems.append("two columns have the same name")
     problems += [f"column {problem['field']!r} is {problem['problem']}" for problem in misspelt_names(header, COLUMNS)]
     if not problems and not set(PROMPT_COLUMNS) & set(header):
@@ -143,16 +142,15 @@ def _item_of_row(row: Mapping[str, str]) -> dict[str, object]:
     """Return a row as an item; a blank cell counts as absent."""
     given: dict[str, object] = {name: row[name] for name in EVENT_COLUMNS if row.get(name)}
     config: dict[str, object] = {"credentials_id": given.pop("credentials_id")} if "credentials_id" in given else {}
-    options = {name: _option(name, row[name].strip()) for name in OPTIONS if row.get(name, "").strip()}
+    options = {name: _option(row[name].strip()) for name in OPTIONS if row.get(name, "").strip()}
     if options:
         config["options"] = options
     return {**given, "config": config, "data": row}
 
 
-def _option(name: str, cell: str) -> str | int:
-    """Return the value of an option. A cell that is no number stays text, which the event's check refuses."""
-    is_number = name == "output_compression" and re.fullmatch(r"[0-9]{1,9}", cell)
-    return int(cell) if is_number else cell
+def _option(cell: str) -> str | int:
+    """Return the value of an option. The event's check refuses a number in place of a text, and the reverse."""
+    return int(cell) if re.fullmatch(r"[0-9]{1,9}", cell) else cell
 
 
 def _lines(content: BinaryIO) -> Iterator[str]:
