@@ -25,13 +25,15 @@ KEY = "temporal/cli_1/0f5c8a1e-3b1d-51ef-9a52-0a1b2c3d4e5f.png"
 DAY_SECONDS = 86_400
 
 
-class Receiver:
-    """A webhook that keeps its requests."""
+class Webhook:
+    """A webhook and its notifications, with a clock of their own, on which only the waits take time."""
 
-    def __init__(self) -> None:
-        self.url = ""
+    def __init__(self, account: Account) -> None:
         self.requests: list[Request] = []
         self.responses: Iterator[Response] = repeat(Response(status=204))
+        self.clock = Clock()
+        self.lines: list[str] = []
+        self._account = account
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         request = Request(environ)
@@ -39,27 +41,10 @@ class Receiver:
         self.requests.append(request)
         return next(self.responses)(environ, start_response)
 
-    def keys(self) -> list[str]:
-        return [key_in(request.get_json()) for request in self.requests]
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    receiver = Receiver()
-    with serving(receiver, 0) as server:
-        receiver.url = f"http://127.0.0.1:{server.port}/pictures"
-        yield receiver
-
-
-class Delivery:
-    """Notifications with a clock of their own, on which only the waits take time."""
-
-    def __init__(self, account: Account, url: str) -> None:
-        self.clock = Clock()
-        self.lines: list[str] = []
-        self._account = account
+    def subscribe(self, port: int) -> None:
+        self.url = f"http://127.0.0.1:{port}/pictures"
         self.notifications = Notifications(
-            account, url, SECRET, self.lines.append, clock=self.clock, jitter=lambda: 1.0
+            self._account, self.url, SECRET, self.lines.append, clock=self.clock, jitter=lambda: 1.0
         )
 
     def finish(self) -> list[float]:
@@ -70,18 +55,22 @@ class Delivery:
             self.clock.pass_by(wait)
         return waits
 
+    def keys(self) -> list[str]:
+        return [key_in(request.get_json()) for request in self.requests]
+
     def undelivered(self) -> list[str]:
         """Return the keys in the queue of undelivered messages."""
         sqs = self._account.session().client("sqs", endpoint_url=self._account.endpoint)
-        queue = sqs.get_queue_url(QueueName="undelivered")["QueueUrl"]
-        return [
-            key_in(json.loads(message["Body"])) for message in sqs.receive_message(QueueUrl=queue).get("Messages", [])
-        ]
+        found = sqs.receive_message(QueueUrl=sqs.get_queue_url(QueueName="undelivered")["QueueUrl"])
+        return [key_in(json.loads(message["Body"])) for message in found.get("Messages", [])]
 
 
 @pytest.fixture
-def delivery(account: Account, receiver: Receiver) -> Delivery:
-    return Delivery(account, receiver.url)
+def hook(account: Account) -> Iterator[Webhook]:
+    hook = Webhook(account)
+    with serving(hook, 0) as server:
+        hook.subscribe(server.port)
+        yield hook
 
 
 def store(account: Account, key: str = KEY) -> None:
@@ -94,20 +83,20 @@ def key_in(body: dict[str, Any]) -> str:
     return key
 
 
-def test_purchase_sends_one_message_and_a_replay_none(module: Module, delivery: Delivery, receiver: Receiver) -> None:
+def test_purchase_sends_one_message_and_a_replay_none(module: Module, hook: Webhook) -> None:
     """https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html."""
     module.restart(MONTHLY_BUDGET_USD="10")
     event = event_for(PROMPT, idempotency_key="order-1")
 
     bought = module.invoke(event)
-    delivery.finish()
+    hook.finish()
     replayed = module.invoke(event)
-    delivery.finish()
+    hook.finish()
 
     assert replayed["_meta_"]["replayed"]
     assert len(module.records()) == 2  # with the ledger
-    assert receiver.keys() == [bought["_meta_"]["key"]]
-    [request] = receiver.requests
+    assert hook.keys() == [bought["_meta_"]["key"]]
+    [request] = hook.requests
     body, headers = request.get_json(), request.headers
     assert body["detail"]["object"].keys() == {"key", "size", "etag", "version-id", "sequencer"}
     assert (body["detail"]["bucket"], body["detail"]["reason"]) == ({"name": BUCKET}, "PutObject")
@@ -133,62 +122,59 @@ def test_purchase_sends_one_message_and_a_replay_none(module: Module, delivery: 
 )
 def test_failed_message_is_retried_or_kept(
     account: Account,
-    delivery: Delivery,
-    receiver: Receiver,
+    hook: Webhook,
     responses: list[tuple[int, dict[str, str]]],
     waits: list[float],
     undelivered: list[str],
 ) -> None:
     failures = [Response(status=status, headers=headers) for status, headers in responses]
-    receiver.responses = chain(failures, receiver.responses)
+    hook.responses = chain(failures, hook.responses)
     store(account)
 
-    assert delivery.finish() == waits
-    assert delivery.undelivered() == undelivered
-    assert receiver.keys() == [KEY] * (len(waits) + 1)
-    assert len({request.get_json()["id"] for request in receiver.requests}) == 1
+    assert hook.finish() == waits
+    assert hook.undelivered() == undelivered
+    assert hook.keys() == [KEY] * (len(waits) + 1)
+    assert len({request.get_json()["id"] for request in hook.requests}) == 1
 
 
 @pytest.mark.parametrize(("retry_after", "attempts"), [("0", 186), ("3600", 25)], ids=["185 retries", "24 hours"])
-def test_message_is_kept_after_its_last_retry(
-    account: Account, delivery: Delivery, receiver: Receiver, retry_after: str, attempts: int
-) -> None:
-    receiver.responses = repeat(Response(status=503, headers={"Retry-After": retry_after}))
+def test_message_is_kept_after_its_last_retry(account: Account, hook: Webhook, retry_after: str, attempts: int) -> None:
+    hook.responses = repeat(Response(status=503, headers={"Retry-After": retry_after}))
     store(account)
 
-    assert sum(delivery.finish()) <= DAY_SECONDS
-    assert delivery.undelivered() == [KEY]
-    assert len(receiver.requests) == attempts
-    assert "queue of undelivered messages" in delivery.lines[-1]
+    assert sum(hook.finish()) <= DAY_SECONDS
+    assert hook.undelivered() == [KEY]
+    assert len(hook.requests) == attempts
+    assert "queue of undelivered messages" in hook.lines[-1]
 
 
-def test_failing_message_delays_no_other(account: Account, delivery: Delivery, receiver: Receiver) -> None:
-    receiver.responses = chain([Response(status=500)], receiver.responses)
+def test_failing_message_delays_no_other(account: Account, hook: Webhook) -> None:
+    hook.responses = chain([Response(status=500)], hook.responses)
     other = KEY.replace("cli_1", "cli_2")
     for key in (KEY, other):
         store(account, key)
-        delivery.notifications.deliver()
+        hook.notifications.deliver()
 
-    assert receiver.keys() == [KEY, other]
-    assert len({request.get_json()["id"] for request in receiver.requests}) == 2
+    assert hook.keys() == [KEY, other]
+    assert len({request.get_json()["id"] for request in hook.requests}) == 2
 
 
 def test_missing_webhook_is_retried(account: Account) -> None:
-    with serving(Receiver(), 0) as server:
-        closed = f"http://127.0.0.1:{server.port}/"
-    delivery = Delivery(account, closed)
+    hook = Webhook(account)
+    with serving(hook, 0) as server:
+        hook.subscribe(server.port)
     store(account)
 
-    assert delivery.notifications.deliver() == 2
-    assert "ConnectionError" in delivery.lines[-1]
+    assert hook.notifications.deliver() == 2
+    assert "ConnectionError" in hook.lines[-1]
 
 
-def test_serve_delivers_before_it_ends(account: Account, receiver: Receiver) -> None:
+def test_serve_delivers_before_it_ends(account: Account, hook: Webhook) -> None:
     lines: list[str] = []
-    with webhook({"WEBHOOK_URL": receiver.url, "WEBHOOK_SECRET": SECRET}, account, lines.append):
+    with webhook({"WEBHOOK_URL": hook.url, "WEBHOOK_SECRET": SECRET}, account, lines.append):
         store(account)
 
-    assert [request.headers[SECRET_HEADER] for request in receiver.requests] == [SECRET]
+    assert [request.headers[SECRET_HEADER] for request in hook.requests] == [SECRET]
     assert lines == [f"Webhook: {KEY} delivered (status 204)."]
 
 

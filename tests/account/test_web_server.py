@@ -3,11 +3,7 @@
 import http.client
 import json
 import re
-import socket
-import struct
 from collections.abc import Iterator, Mapping
-from threading import Event
-from threading import enumerate as enumerate_threads
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -49,25 +45,22 @@ def test_page_and_documentation_load_only_own_files(url: str) -> None:
     assert yaml.safe_load(response.content) == CONTRACT
 
 
-@pytest.mark.parametrize("path", ["/..%2faccount.py", "/../account.py", "/page/index.html", "/docs.py"])
-def test_other_paths_and_repeated_headers_reach_the_gateway(url: str, path: str) -> None:
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/..%2faccount.py"), ("GET", "/../account.py"), ("GET", "/docs.py"), ("QUERY", IMAGES)]
+)
+def test_other_requests_reach_the_gateway_unchanged(url: str, method: str, path: str) -> None:
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=10)  # requests would shorten the path
-    connection.putrequest("GET", path)
+    connection.putrequest(method, f"{path}?a=b")
     connection.putheader("Prefer", "respond-async")
     connection.putheader("Prefer", "wait=3")
-    connection.endheaders()
+    connection.putheader("Content-Length", "2")
+    connection.endheaders(b"{}")
     event = json.loads(connection.getresponse().read())
     connection.close()
 
-    assert (event["rawPath"], event["headers"]["prefer"]) == (path.replace("%2f", "/"), "respond-async,wait=3")
-
-
-@pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS", "QUERY"])
-def test_every_method_reaches_the_gateway(url: str, method: str) -> None:
-    event = requests.request(method, f"{url}{IMAGES}?a=b", data=b"{}", timeout=10).json()
-
-    assert event["requestContext"]["http"]["method"] == method
-    assert (event["rawPath"], event["rawQueryString"], event["body"]) == (IMAGES, "a=b", "{}")
+    assert (event["requestContext"]["http"]["method"], event["rawPath"]) == (method, path.replace("%2f", "/"))
+    assert (event["rawQueryString"], event["body"]) == ("a=b", "{}")
+    assert event["headers"]["prefer"] == "respond-async,wait=3"
 
 
 def test_client_reads_413_after_a_large_body(url: str) -> None:
@@ -99,26 +92,3 @@ def test_foreign_page_is_refused(headers: Mapping[str, str], status: int, allowe
 
     assert (page.status_code, picture.status_code) == (status, status)
     assert picture.headers.get("Access-Control-Allow-Origin") == allowed
-
-
-def test_caller_that_leaves_causes_no_traceback(capsys: pytest.CaptureFixture[str]) -> None:
-    came, left = Event(), Event()
-
-    def slow(event: Mapping[str, Any], _: LocalContext) -> dict[str, Any]:
-        came.set()
-        left.wait(10)
-        return {"statusCode": 200, "body": event["rawPath"] * 100_000}
-
-    others = set(enumerate_threads())
-    with web_server(Gateway(CONTRACT, slow)) as url:
-        parts = urlsplit(url)
-        with socket.create_connection((parts.hostname, parts.port)) as caller:
-            caller.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # leave with a reset
-            caller.sendall(f"GET {IMAGES} HTTP/1.1\r\nHost: {parts.netloc}\r\n\r\n".encode())
-            came.wait(10)
-        left.set()
-        for thread in set(enumerate_threads()) - others:
-            if "process_request_thread" in thread.name:
-                thread.join(10)
-
-    assert capsys.readouterr().err == ""

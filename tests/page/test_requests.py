@@ -67,42 +67,28 @@ def test_link_shows_its_time_and_is_renewed(visit: Visit) -> None:
     visit.see_fact("Origin", "bought before, read again")
 
 
-def test_slow_picture_is_polled(visit: Visit, drawing: Event, stand_in: StandIn) -> None:
-    visit.send(PROMPT, wait=0)
-    expect(visit.page.get_by_role("status")).to_have_text(re.compile("^Not ready yet: .* Next look in 3 s.$"))
-    expect(visit.page.get_by_role("timer")).to_have_text(re.compile(r"^[1-9]\d* s$"))
-    drawing.set()
-    visit.see_picture(PROMPT)
-    steps = visit.page.locator("#wire li").all_inner_texts()
-    assert re.fullmatch(r"POST /clients/1/images 202 after \d\.\d s", steps[0])
-    assert re.fullmatch(r"GET /clients/1/images/[0-9a-f-]{36} 200 after \d\.\d s", steps[-1])
-    visit.see_fact("Origin", "bought now")
-    assert stand_in.ledger()["billed"] == 1
-
-
-@pytest.mark.parametrize("wait", [0, 25])
-def test_new_tab_resumes_the_request_of_a_closed_one(
-    visit: Visit, open_page: Callable[[], Visit], drawing: Event, stand_in: StandIn, wait: int
+@pytest.mark.parametrize(("wait", "first"), [(0, "POST /clients/1/images 202"), (25, "POST /clients/1/images …")])
+def test_open_request_is_followed_in_every_tab(
+    visit: Visit, open_page: Callable[[], Visit], drawing: Event, stand_in: StandIn, wait: int, first: str
 ) -> None:
     key = visit.key()
     visit.send(PROMPT, wait=wait)
-    visit.see_waiting()
-    visit.page.close()
+    expect(visit.page.locator("#wire")).to_contain_text(first)
+    expect(visit.page.get_by_role("timer")).to_have_text(re.compile(r"^[1-9]\d* s$"))
+    visit.press("Stop waiting")
+    expect(visit.page.get_by_role("status")).to_have_text(re.compile("^Stopped waiting."))
+    visit.see_kept("in progress")
+
     other = open_page()
-    other.see_waiting()
+    expect(other.page.get_by_role("status")).to_have_text(re.compile("^Not ready yet: .* Next look in 3 s.$"))
     assert other.key() == key
     drawing.set()
     other.see_picture(PROMPT)
     other.see_fact("Key", key)
-    assert stand_in.ledger()["billed"] == 1
+    other.see_fact("Origin", "bought now")
+    last = other.page.locator("#wire li").last.inner_text()
+    assert re.fullmatch(r"GET /clients/1/images/[0-9a-f-]{36} 200 after \d\.\d s", last)
 
-
-def test_request_in_the_list_becomes_ready_by_itself(visit: Visit, drawing: Event, stand_in: StandIn) -> None:
-    visit.send(PROMPT)
-    visit.press("Stop waiting")
-    expect(visit.page.get_by_role("status")).to_have_text(re.compile("^Stopped waiting."))
-    visit.see_kept("in progress")
-    drawing.set()
     visit.see_kept("ready")
     visit.press(f"{PROMPT} ready")
     visit.see_picture(PROMPT)
