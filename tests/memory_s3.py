@@ -22,6 +22,7 @@ class StoredObject:
     content_type: str
     metadata: Mapping[str, str]
     modified: datetime
+    expires: datetime | None
 
     @property
     def etag(self) -> str:
@@ -59,7 +60,7 @@ class MemoryS3:
         Metadata: Mapping[str, str] | None = None,  # noqa: N803
         IfNoneMatch: str | None = None,  # noqa: N803
         IfMatch: str | None = None,  # noqa: N803
-        Expires: datetime | None = None,  # noqa: ARG002, N803  # for caches alone
+        Expires: datetime | None = None,  # noqa: N803
     ) -> dict[str, Any]:
         present = self.objects.get(Key)
         if IfMatch is not None and present is None:
@@ -67,7 +68,7 @@ class MemoryS3:
         if (IfNoneMatch == "*" and present) or (IfMatch is not None and present and IfMatch != present.etag):
             raise client_error("PreconditionFailed", 412, "PutObject")
         body = Body if isinstance(Body, bytes) else Body.read()
-        self.objects[Key] = StoredObject(body, ContentType, dict(Metadata or {}), self._now())
+        self.objects[Key] = StoredObject(body, ContentType, dict(Metadata or {}), self._now(), Expires)
         return {"ETag": self.objects[Key].etag}
 
     def get_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: ARG002, N803

@@ -36,7 +36,7 @@ def refuse_reused_key(known_hash: str, request_hash: str) -> None:
         )
 
 
-def in_progress(seconds: float, until: float = 0.0) -> RequestInProgressError:
+def in_progress(seconds: float, until: float) -> RequestInProgressError:
     """Return the error of a retry that is too early. seconds: that the lease has left.
 
     until: its end, in seconds since the epoch.
@@ -111,7 +111,7 @@ class Leases:
         try:
             return self._records.write(wanted, replacing=bought)
         except RecordChangedError:
-            raise in_progress(1.0) from None
+            raise in_progress(1.0, new.lease_until) from None
 
     def save(self, record: Record, *, replacing: Record) -> Record:
         """Write the record. A failure is logged and ignored, because a replay reaches the same state."""

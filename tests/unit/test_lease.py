@@ -1,209 +1,181 @@
-"""The lease, where more than one invocation wants it."""
+"""The lease: what each record means for a request that wants to buy."""
 
-from io import StringIO
-from typing import TYPE_CHECKING, cast
-from uuid import uuid4
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import pytest
 
-from generate_image.aws.pictures import PictureStore
-from generate_image.aws.records import RecordStore
-from generate_image.deadline import Deadline
 from generate_image.errors import (
     ContentRejectedError,
+    GenerateImageError,
     IdempotencyKeyReusedError,
     OutcomeUnknownError,
     RequestInProgressError,
     StorageError,
 )
-from generate_image.lease import LONGEST_RETRY_AFTER_SECONDS, Leases
-from generate_image.log import Log
+from generate_image.lease import Leases
 from generate_image.picture import BoughtPicture, StoredPicture
 from generate_image.record import Record, Status
 from generate_image.settings import WhenOutcomeUnknown
-from generate_image.state import CLOCK_SKEW_SECONDS, find_stored_with
-from tests.memory_s3 import Clock, ScriptedS3
+from generate_image.state import CLOCK_SKEW_SECONDS
 from tests.proof.faults import Kind
+from tests.unit.stores import Stores
 
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
-
-MINUTE = 60.0
-SOURCE_URL = "https://provider/picture"
-STORED = StoredPicture("temporal/cli_1/id.png", "image/png", 0)
-
-
-class Invocation:
-    """One of several environments that share a bucket. ahead: seconds that its clock is ahead."""
-
-    def __init__(self, s3: ScriptedS3, clock: Clock, *, ahead: float = 0, unknown: WhenOutcomeUnknown = "fail") -> None:
-        self.s3 = s3
-        self.log = StringIO()
-        self._holder = f"invocation {uuid4()}"
-        self.deadline = Deadline(lambda: clock() + ahead)
-        self.deadline.start(MINUTE)
-        client = cast("S3Client", s3)
-        records = RecordStore(client, "bucket", sleep=clock.pass_by)
-        pictures = PictureStore(client, "bucket", 7, self.deadline, sleep=clock.pass_by)
-        self.leases = Leases(records, find_stored_with(pictures), Log(self._holder, self.log), self.deadline, unknown)
-
-    def acquire(self, request_hash: str = "hash") -> Record:
-        new = Record(Status.STARTED, "1", "id", request_hash, self._holder, self.deadline.at, "a cat")
-        return self.leases.acquire(new)
-
-    def save(self, status: Status, replacing: Record) -> Record:
-        record = replacing._replace(status=status, bought=BoughtPicture("dall-e-3", source_url=SOURCE_URL))
-        return self.leases.save(record._replace(stored=STORED), replacing=replacing)
-
-    def store_picture(self, request_hash: str = "hash", key: str = STORED.key) -> None:
-        metadata = {"request-hash": request_hash, "model": "dall-e-3"}
-        self.s3.put_object(Bucket="bucket", Key=key, Body=b"", ContentType="image/png", Metadata=metadata)
+OWN = "own"
+EXPIRED = -CLOCK_SKEW_SECONDS
+BATCH = 25 * 3600.0
+BOUGHT = BoughtPicture("dall-e-3", source_url="https://provider/picture")
+STORED = StoredPicture("temporal/cli_1/id.png", "image/png", 1_800_000_000)
+REJECTED = ContentRejectedError("Rejected.", categories=["violence"])
+UNKNOWN = OutcomeUnknownError("Unknown.")
 
 
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def leases_of(stores: Stores, unknown: WhenOutcomeUnknown = "fail") -> Leases:
+    return Leases(stores.records, stores.find_stored, stores.log, stores.deadline, unknown)
 
 
-@pytest.fixture
-def s3(clock: Clock) -> ScriptedS3:
-    return ScriptedS3(clock)
+def store_picture(stores: Stores, request_hash: str = "hash", key: str = STORED.key) -> None:
+    metadata = {"request-hash": request_hash, "model": "dall-e-3"}
+    stores.s3.put_object(Bucket="bucket", Key=key, Body=b"", ContentType="image/png", Metadata=metadata)
 
 
-def test_one_invocation_acquires_the_lease(s3: ScriptedS3, clock: Clock) -> None:
-    assert Invocation(s3, clock).acquire().status is Status.STARTED
-    for _ in range(3):
-        with pytest.raises(RequestInProgressError) as raised:
-            Invocation(s3, clock).acquire()
-        assert raised.value.retry_after == LONGEST_RETRY_AFTER_SECONDS
+Fields = dict[str, Any]
+STARTED: Fields = {"status": Status.STARTED}
+GENERATED: Fields = {"status": Status.GENERATED, "bought": BOUGHT}
+STORED_FIELDS: Fields = {"status": Status.STORED, "bought": BOUGHT, "stored": STORED}
+FAILED: Fields = {"status": Status.FAILED}
+CASES: Mapping[str, tuple[Fields | None, float, bool, Status | GenerateImageError]] = {
+    # name: the record in S3, the seconds that its lease has left, whether the picture is in S3, the result
+    "no record": (None, 0, False, Status.STARTED),
+    "nothing was billed": ({"status": Status.RELEASED}, 60, False, Status.STARTED),
+    "its lifetime is over": (STORED_FIELDS, 60, False, Status.STARTED),
+    "in progress": (STARTED, 60, False, RequestInProgressError("Another invocation", retry_after=10)),
+    "ends soon": (STARTED, 5, False, RequestInProgressError("Another invocation", retry_after=5)),
+    "within the skew": (STARTED, EXPIRED + 0.1, False, RequestInProgressError("Another invocation", retry_after=1)),
+    "invocation's longest": (STARTED, 905, False, RequestInProgressError("Another invocation", retry_after=10)),
+    "longer than an invocation": (STARTED, 905.5, False, RequestInProgressError("A batch", retry_after=300)),
+    "batch": (STARTED, BATCH, False, RequestInProgressError("ends by 2027-01-16T09:00:00Z", retry_after=300)),
+    "download in progress": (GENERATED, 60, False, RequestInProgressError("Another", retry_after=10)),
+    "bought": (GENERATED, EXPIRED, False, Status.GENERATED),
+    "bought and stored": (GENERATED, EXPIRED, True, Status.STORED),
+    "stored": (STORED_FIELDS, 60, True, Status.STORED),
+    "expired and stored": (STARTED, EXPIRED, True, Status.STORED),
+    "expired": (STARTED, EXPIRED, False, OutcomeUnknownError("ended without a result")),
+    "failed": (FAILED | {"error": REJECTED}, EXPIRED, True, REJECTED),
+    "unknown": (FAILED | {"error": UNKNOWN}, 60, False, UNKNOWN),
+    "unknown and stored": (FAILED | {"error": UNKNOWN}, 60, True, Status.STORED),
+    "own write": (STARTED | {"holder": OWN}, EXPIRED - 60, False, Status.STARTED),
+    "own premature failure": (FAILED | {"error": UNKNOWN, "holder": OWN}, 60, False, Status.STARTED),
+}
+FREE = {"no record", "nothing was billed", "its lifetime is over"}
 
 
-def test_one_retry_takes_over_a_bought_picture(s3: ScriptedS3, clock: Clock) -> None:
-    dead = Invocation(s3, clock)
-    record = dead.acquire()
-    dead.leases.save(
-        record._replace(status=Status.GENERATED, bought=BoughtPicture("dall-e-3", source_url=SOURCE_URL)),
-        replacing=record,
-    )
-    clock.pass_by(MINUTE + CLOCK_SKEW_SECONDS + 1)
-    retry = Invocation(s3, clock).acquire()
-    assert retry.status is Status.GENERATED
-    assert retry.require_bought().source_url == SOURCE_URL
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("method", ["acquire", "current"])
+def test_record_decides_what_a_request_gets(stores: Stores, name: str, method: str) -> None:
+    fields, left, is_stored, result = CASES[name]
+    if fields is not None:
+        stores.existing(stores.new(lease_until=stores.clock.now + left, **fields))
+    if is_stored:
+        store_picture(stores)
+    new = stores.new(holder=OWN)
+    call: Callable[[Record], Any] = getattr(leases_of(stores), method)
+    if isinstance(result, GenerateImageError):
+        with pytest.raises(type(result), match=result.message) as raised:
+            call(new)
+        assert raised.value.to_dict() | {"message": ""} == result.to_dict() | {"message": ""}
+        if isinstance(result, OutcomeUnknownError):
+            saved = stores.saved()
+            assert saved is not None
+            assert (saved.status, type(saved.error)) == (Status.FAILED, OutcomeUnknownError)
+        return
+    found = call(new)
+    if method == "current" and result is Status.STARTED:
+        assert found is None
+    else:
+        assert found.status is result
+        assert found == stores.saved()
+    if method == "acquire" and result is not Status.STORED:
+        assert (found.holder, found.lease_until) == (OWN, new.lease_until)
+        assert found.bought == (fields or {}).get("bought") if result is Status.GENERATED else found.bought is None
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_key_of_another_request_is_refused(stores: Stores, name: str) -> None:
+    fields, left, is_stored, _ = CASES[name]
+    if fields is not None:
+        stores.existing(stores.new(lease_until=stores.clock.now + left, **fields))
+    if is_stored:
+        store_picture(stores)
+    new = stores.new(holder=OWN, request_hash="another")
+    if name in FREE:
+        assert leases_of(stores).acquire(new) == stores.saved()
+    else:
+        with pytest.raises(IdempotencyKeyReusedError):
+            leases_of(stores).acquire(new)
+
+
+@pytest.mark.parametrize("fields", [STARTED, FAILED | {"error": UNKNOWN}])
+def test_buy_again_lets_one_retry_buy(stores: Stores, fields: Fields) -> None:
+    stores.existing(stores.new(lease_until=stores.clock.now + EXPIRED, **fields))
+    assert leases_of(stores, "buy-again").acquire(stores.new(holder=OWN)).holder == OWN
     with pytest.raises(RequestInProgressError):
-        Invocation(s3, clock).acquire()
+        leases_of(stores, "buy-again").acquire(stores.new())
 
 
-def test_lease_lasts_longer_than_the_clock_skew(s3: ScriptedS3, clock: Clock) -> None:
-    Invocation(s3, clock).acquire()
-    clock.pass_by(MINUTE)
-    with pytest.raises(RequestInProgressError):
-        Invocation(s3, clock, ahead=CLOCK_SKEW_SECONDS - 1).acquire()
+def test_picture_without_a_record_has_its_facts(stores: Stores) -> None:
+    """The invocation ended between the picture and its record. A file of another request has the same name."""
+    stores.existing(stores.new(lease_until=stores.clock.now + EXPIRED))
+    store_picture(stores, "another")
+    store_picture(stores, key="temporal/cli_1/id.jpg")
+    stores.clock.pass_by(600)
+    found = leases_of(stores).acquire(stores.new())
+    assert found.stored == StoredPicture("temporal/cli_1/id.jpg", "image/jpeg", stores.clock.now - 600)
+    assert found.bought == BoughtPicture("dall-e-3", cost_usd=0.04)
 
 
-def test_picture_is_found_after_a_premature_failure(s3: ScriptedS3, clock: Clock) -> None:
-    buyer = Invocation(s3, clock)
-    record = buyer.acquire()
-    premature = Invocation(s3, clock, ahead=10 * MINUTE)
-    with pytest.raises(OutcomeUnknownError):
-        premature.acquire()
-    buyer.store_picture()
-    assert buyer.save(Status.STORED, record).status is Status.STORED  # the record changed, and the picture counts
-    assert premature.acquire().status is Status.STORED
+def test_one_retry_takes_over_a_bought_picture(stores: Stores) -> None:
+    bought = stores.existing(stores.new(lease_until=0.0, **GENERATED))
+    new = stores.new()
+    taken = leases_of(stores).take_over(bought, new)
+    assert taken == stores.saved() == bought._replace(holder=new.holder, lease_until=new.lease_until, etag=taken.etag)
+    with pytest.raises(RequestInProgressError) as raised:
+        leases_of(stores).take_over(bought, stores.new())
+    assert raised.value.retry_after == 1
 
 
-def test_failed_save_is_logged_and_ignored(s3: ScriptedS3, clock: Clock) -> None:
-    buyer = Invocation(s3, clock)
-    record = buyer.acquire()
-    s3.writes = [Kind.ERROR]
-    assert buyer.save(Status.STORED, record).status is Status.STORED
-    assert "record not written" in buyer.log.getvalue()
+@pytest.mark.parametrize(
+    ("close", "expected"),
+    [
+        (lambda leases, record: leases.fail(REJECTED, replacing=record), {"status": Status.FAILED}),
+        (lambda leases, record: leases.release(record), {"status": Status.RELEASED}),
+        (lambda leases, record: leases.end(record), {"lease_until": 1_800_000_000 + EXPIRED}),
+    ],
+    ids=["fail", "release", "end"],
+)
+def test_holder_closes_its_record(stores: Stores, close: Any, expected: Fields) -> None:  # noqa: ANN401  # a lambda
+    record = leases_of(stores).acquire(stores.new())
+    close(leases_of(stores), record)
+    saved = stores.saved()
+    assert saved is not None
+    assert saved._replace(etag="", error=None) == record._replace(etag="", **expected)
+    assert (saved.error and saved.error.to_dict()) == (REJECTED.to_dict() if saved.status is Status.FAILED else None)
 
 
-def test_failed_acquisition_leaves_no_record(s3: ScriptedS3, clock: Clock) -> None:
-    s3.writes = [Kind.ERROR]
+@pytest.mark.parametrize("fault", [Kind.ERROR, None])
+def test_save_is_logged_if_it_fails_and_ignored(stores: Stores, fault: Kind | None) -> None:
+    """A replay reaches the same state. Without a fault, another invocation has changed the record."""
+    record = leases_of(stores).acquire(stores.new())
+    if fault is None:
+        stores.records.write(record._replace(status=Status.FAILED, error=UNKNOWN), replacing=record)
+    stores.s3.writes = [fault]
+    stored = record._replace(status=Status.STORED, bought=BOUGHT, stored=STORED)
+    assert leases_of(stores).save(stored, replacing=record) == stored
+    assert ("record not written" in stores.logged.getvalue()) == (fault is Kind.ERROR)
+
+
+def test_failed_acquisition_leaves_no_record(stores: Stores) -> None:
+    stores.s3.writes = [Kind.ERROR]
     with pytest.raises(StorageError):
-        Invocation(s3, clock).acquire()
-    assert s3.objects == {}
-
-
-def test_ended_lease_is_free_at_once(s3: ScriptedS3, clock: Clock) -> None:
-    buyer = Invocation(s3, clock)
-    buyer.leases.end(buyer.save(Status.GENERATED, buyer.acquire()))
-    clock.pass_by(0.001)
-    buyer.s3.objects.pop(STORED.key, None)
-    assert Invocation(s3, clock).acquire().status is Status.GENERATED
-
-
-def test_picture_of_another_request_is_not_used(s3: ScriptedS3, clock: Clock) -> None:
-    buyer = Invocation(s3, clock)
-    buyer.acquire()
-    buyer.store_picture("hash of another request")
-    clock.pass_by(10 * MINUTE)
-    with pytest.raises(OutcomeUnknownError):
-        Invocation(s3, clock).acquire()
-
-
-def test_picture_of_another_type_hides_no_stored_picture(s3: ScriptedS3, clock: Clock) -> None:
-    buyer = Invocation(s3, clock)
-    buyer.acquire()
-    buyer.store_picture("hash of another request")
-    buyer.store_picture(key="temporal/cli_1/id.jpg")
-    clock.pass_by(10 * MINUTE)
-    record = Invocation(s3, clock).acquire()
-    assert record.require_stored().key == "temporal/cli_1/id.jpg"
-    assert record.require_bought().cost_usd == 0.04
-
-
-@pytest.mark.parametrize("status", [Status.STARTED, Status.FAILED])
-def test_buy_again_lets_one_retry_buy(s3: ScriptedS3, clock: Clock, status: Status) -> None:
-    Invocation(s3, clock, unknown="buy-again").acquire()
-    clock.pass_by(10 * MINUTE)
-    if status is Status.FAILED:
-        with pytest.raises(OutcomeUnknownError):
-            Invocation(s3, clock).acquire()
-    assert Invocation(s3, clock, unknown="buy-again").acquire().status is Status.STARTED
-    with pytest.raises(RequestInProgressError):
-        Invocation(s3, clock, unknown="buy-again").acquire()
-
-
-def test_unknown_outcome_is_saved_as_failed(s3: ScriptedS3, clock: Clock) -> None:
-    Invocation(s3, clock).acquire()
-    clock.pass_by(10 * MINUTE)
-    with pytest.raises(OutcomeUnknownError):
-        Invocation(s3, clock).acquire()
-    [record] = [Record.from_json(found.body, "") for found in s3.objects.values()]
-    assert (record.status, type(record.error)) == (Status.FAILED, OutcomeUnknownError)
-
-
-def test_released_key_is_free_for_another_request(s3: ScriptedS3, clock: Clock) -> None:
-    buyer = Invocation(s3, clock)
-    buyer.leases.release(buyer.acquire())
-    assert Invocation(s3, clock).acquire("another hash").status is Status.STARTED
-
-
-@pytest.mark.parametrize("end", ["in progress", "failed", "stored"])
-def test_key_of_another_request_is_refused(s3: ScriptedS3, clock: Clock, end: str) -> None:
-    buyer = Invocation(s3, clock)
-    record = buyer.acquire()
-    if end == "failed":
-        buyer.leases.fail(ContentRejectedError("Rejected."), replacing=record)
-    if end == "stored":
-        buyer.store_picture()
-        buyer.save(Status.STORED, record)
-    with pytest.raises(IdempotencyKeyReusedError):
-        Invocation(s3, clock).acquire("another hash")
-
-
-def test_failed_request_raises_its_error_again(s3: ScriptedS3, clock: Clock) -> None:
-    buyer = Invocation(s3, clock)
-    error = ContentRejectedError("Rejected.", categories=["violence"])
-    buyer.leases.fail(error, replacing=buyer.acquire())
-    with pytest.raises(ContentRejectedError) as raised:
-        Invocation(s3, clock).acquire()
-    assert raised.value.to_dict() == error.to_dict()
-
-
-def test_expired_picture_frees_its_key(s3: ScriptedS3, clock: Clock) -> None:
-    buyer = Invocation(s3, clock)
-    buyer.save(Status.STORED, buyer.acquire())  # and the picture is not in S3
-    assert Invocation(s3, clock).acquire("another hash").status is Status.STARTED
+        leases_of(stores).acquire(stores.new())
+    assert stores.s3.objects == {}

@@ -1,6 +1,7 @@
 """The record's JSON format: records and hashes of version 1 keep their meaning."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +23,28 @@ def version_1(record: dict[str, Any]) -> Record:
     return Record.from_json(json.dumps(record).encode(), "etag")
 
 
-def test_request_hash_is_that_of_version_1() -> None:
-    environ = {"IMAGE_BUCKET": "pictures", "IMAGE_NAMESPACE": "6f1c8a52-3f0e-4d0a-9a0b-5a5b1e0c7d11"}
-    settings = Settings.from_mapping(environ)
-    request = parse_event(VERSION_1["event"], default_key="", longest_prompt=32_000)
-    assert image_id(request, settings) == VERSION_1["image_id"]
-    assert request_hash(request, settings) == VERSION_1["request_hash"]
+@pytest.mark.parametrize(
+    ("event", "environ", "same_id", "same_hash"),
+    [
+        ({}, {}, True, True),
+        ({"nextModule": "other"}, {"OPENAI_BASE_URL": "https://eu.example/v1"}, True, True),
+        ({"idempotency_key": "other"}, {}, False, True),
+        ({"client_id": 2}, {}, False, True),
+        ({"data": {"prompt": "other"}}, {}, True, False),
+        ({"config": {"credentials_id": "other"}}, {}, True, False),
+        ({"config": {"credentials_id": "openai", "options": {"quality": "low"}}}, {}, True, False),
+        ({}, {"IMAGE_MODELS": "gpt-image-2"}, True, False),
+        ({}, {"IMAGE_QUALITY": "low"}, True, False),
+    ],
+)
+def test_request_has_the_id_and_hash_of_version_1(
+    *, event: Mapping[str, object], environ: Mapping[str, str], same_id: bool, same_hash: bool
+) -> None:
+    required = {"IMAGE_BUCKET": "pictures", "IMAGE_NAMESPACE": "6f1c8a52-3f0e-4d0a-9a0b-5a5b1e0c7d11"}
+    settings = Settings.from_mapping(required | dict(environ))
+    request = parse_event(VERSION_1["event"] | event, default_key="", longest_prompt=32_000)
+    assert (image_id(request, settings) == VERSION_1["image_id"]) == same_id
+    assert (request_hash(request, settings) == VERSION_1["request_hash"]) == same_hash
 
 
 @pytest.mark.parametrize("record", RECORDS, ids=lambda record: str(record["status"]))
@@ -53,7 +70,7 @@ def test_record_of_version_1_is_written_unchanged(record: dict[str, Any]) -> Non
         (6, LEASE_UNTIL, True, Free),
     ],
 )
-def test_state_of_each_record_of_version_1(number: int, now: float, is_in_s3: bool, expected: type[State]) -> None:  # noqa: FBT001
+def test_state_of_each_record_of_version_1(*, number: int, now: float, is_in_s3: bool, expected: type[State]) -> None:
     record = version_1(RECORDS[number])
     state = state_of(record, now, lambda record: record._replace(status=Status.STORED) if is_in_s3 else None)
     assert type(state) is expected
@@ -61,15 +78,10 @@ def test_state_of_each_record_of_version_1(number: int, now: float, is_in_s3: bo
         assert isinstance(state.error, OutcomeUnknownError)
 
 
-def test_missing_record_is_free() -> None:
-    assert state_of(None, 0.0, lambda _: None) == Free(None)
-
-
 @pytest.mark.parametrize(
     "content",
     [
         b"",
-        b"{",
         b"[]",
         b"null",
         b'{"status": "started"}',
@@ -78,7 +90,7 @@ def test_missing_record_is_free() -> None:
         json.dumps(RECORDS[4] | {"error": {"code": "NewError", "message": ""}}).encode(),
         b"[" * 100_000,
     ],
-    ids=range(9),
+    ids=range(8),
 )
 def test_other_content_is_refused(content: bytes) -> None:
     with pytest.raises(ConfigurationError, match="record of an unknown format"):
