@@ -28,4 +28,4 @@ if (!refused.error || !("code" in refused.error)) throw new Error(String(refused
 const code: components["schemas"]["ErrorCode"] = refused.error.code;
 
 const { data, _meta_ } = found.data;
-console.log(JSON.stringify({ link: data.urlPath, order: data["pedido"], model: _meta_.model, code }));
+console.log(JSON.stringify([data.urlPath, data["pedido"], _meta_.model, code]));
