@@ -1,85 +1,151 @@
-"""A link leads to the bucket's regional host and states when it ends."""
+"""A link opens its picture and no other one, and states when it ends."""
 
+import base64
 from datetime import UTC, datetime
+from functools import cache
+from typing import TYPE_CHECKING, cast
 from urllib.parse import parse_qs, urlsplit
 
 import boto3
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
 
 from generate_image.aws.clients import Clients
-from generate_image.aws.links import Link, OpenLinks, PresignedLinks
+from generate_image.aws.links import Link, Links, links_for
+from generate_image.errors import ConfigurationError, GenerateImageError, StorageError
 from generate_image.picture import end_of_lifetime
+from generate_image.settings import Settings
+from tests.secrets_manager import MemorySecretsManager, secrets_error
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_secretsmanager import SecretsManagerClient
 
 KEY = "temporal/cli_1/0f5c2c3e-6d0b-5f86-9a59-3b8d1f0c6a11.png"
+DOMAIN = "d111111abcdef8.cloudfront.net"
+SECRET = "generate-image/cloudfront/2026-11"
 NOW = 1_800_000_000.0
+SIGNED = {
+    "CLOUDFRONT_DOMAIN": DOMAIN,
+    "CLOUDFRONT_KEY_PAIR_ID": "K2JCJMDEHXQW5F",
+    "CLOUDFRONT_PRIVATE_KEY_SECRET": SECRET,
+}
 
 
-def presigned(region: str, bucket: str = "pictures", seconds: int = 3600, **environ: str) -> PresignedLinks:
+def links(
+    region: str = "eu-west-1", secrets: MemorySecretsManager | None = None, endpoint: str = "", **settings: str
+) -> Links:
+    required = {"IMAGE_BUCKET": "pictures", "IMAGE_NAMESPACE": "6f1c8a52-3f0e-4d0a-9a0b-5a5b1e0c7d11"}
+    parsed = Settings.from_mapping(required | settings)
+    return links_for(parsed, s3_client(region, endpoint), cast("SecretsManagerClient", secrets), clock=lambda: NOW)
+
+
+@cache
+def s3_client(region: str, endpoint: str) -> "S3Client":
     session = boto3.Session("AKIDEXAMPLE", "secret", region_name=region)
-    return PresignedLinks(Clients(environ, session=session).s3, bucket, seconds, retention_days=7)
+    return Clients({"AWS_ENDPOINT_URL": endpoint} if endpoint else {}, session=session).s3
+
+
+def pem(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey, password: bytes | None = None) -> str:
+    encryption = BestAvailableEncryption(password) if password else NoEncryption()
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption).decode()
 
 
 @pytest.mark.parametrize(
-    ("region", "host"),
+    ("region", "bucket", "host", "path"),
     [
-        ("us-east-1", "pictures.s3.amazonaws.com"),  # the global endpoint is in this region
-        ("ap-southeast-2", "pictures.s3.ap-southeast-2.amazonaws.com"),
-        ("eu-west-1", "pictures.s3.eu-west-1.amazonaws.com"),
-        ("mx-central-1", "pictures.s3.mx-central-1.amazonaws.com"),  # opt-in: the global endpoint does not lead there
-        ("us-gov-west-1", "pictures.s3.us-gov-west-1.amazonaws.com"),
-        ("cn-north-1", "pictures.s3.cn-north-1.amazonaws.com.cn"),
+        ("us-east-1", "pictures", "pictures.s3.amazonaws.com", "/"),  # the global endpoint is in this region
+        ("eu-west-1", "pictures", "pictures.s3.eu-west-1.amazonaws.com", "/"),
+        ("mx-central-1", "pictures", "pictures.s3.mx-central-1.amazonaws.com", "/"),  # opt-in: not the global endpoint
+        ("cn-north-1", "pictures", "pictures.s3.cn-north-1.amazonaws.com.cn", "/"),
+        # The certificate of *.s3.eu-west-1.amazonaws.com does not cover a name with a dot.
+        ("eu-west-1", "pictures.example", "s3.eu-west-1.amazonaws.com", "/pictures.example/"),
     ],
 )
-def test_link_names_the_regional_host(region: str, host: str) -> None:
-    url = urlsplit(presigned(region).link(KEY, NOW).url)
+def test_presigned_link_names_the_regional_host(region: str, bucket: str, host: str, path: str) -> None:
+    url = urlsplit(links(region, IMAGE_BUCKET=bucket).link(KEY, NOW).url)
 
-    assert (url.scheme, url.hostname, url.path) == ("https", host, f"/{KEY}")
+    assert (url.scheme, url.hostname, url.path) == ("https", host, path + KEY)
     assert f"/{region}/s3/aws4_request" in parse_qs(url.query)["X-Amz-Credential"][0]
 
 
-def test_dotted_bucket_is_part_of_the_path() -> None:
-    """The certificate of ``*.s3.eu-west-1.amazonaws.com`` does not cover its name."""
-    url = urlsplit(presigned("eu-west-1", "pictures.example").link(KEY, NOW).url)
+def test_local_endpoint_keeps_its_host() -> None:
+    url = links(endpoint="http://host.docker.internal:5000").link(KEY, NOW).url
 
-    assert (url.hostname, url.path) == ("s3.eu-west-1.amazonaws.com", f"/pictures.example/{KEY}")
-
-
-@pytest.mark.parametrize("endpoint", ["http://127.0.0.1:5000", "http://host.docker.internal:5000"])
-def test_local_endpoint_keeps_its_host(endpoint: str) -> None:
-    link = presigned("eu-west-1", AWS_ENDPOINT_URL=endpoint).link(KEY, NOW)
-
-    assert link.url.startswith(f"{endpoint}/pictures/{KEY}?")
+    assert url.startswith(f"http://host.docker.internal:5000/pictures/{KEY}?")
 
 
-@pytest.mark.parametrize("seconds", [60, 3600])
-def test_presigned_link_ends_with_its_signature(seconds: int) -> None:
-    link = presigned("eu-west-1", seconds=seconds).link(KEY, datetime.now(UTC).timestamp())
+def test_presigned_link_ends_with_its_signature_or_its_picture() -> None:
+    now = datetime.now(UTC).timestamp()
+    link = links(DOWNLOAD_URL_SECONDS="600").link(KEY, now)
 
     query = parse_qs(urlsplit(link.url).query)
     signed_at = datetime.strptime(query["X-Amz-Date"][0], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
-    assert query["X-Amz-Algorithm"] == ["AWS4-HMAC-SHA256"]
-    assert query["X-Amz-Expires"] == [str(seconds)]
-    assert (datetime.fromisoformat(link.expires_at) - signed_at).total_seconds() == seconds
+    assert (query["X-Amz-Algorithm"], query["X-Amz-Expires"]) == (["AWS4-HMAC-SHA256"], ["600"])
+    assert (datetime.fromisoformat(link.expires_at) - signed_at).total_seconds() == 600
+    old = now - 8 * 86_400
+    assert datetime.fromisoformat(links().link(KEY, old).expires_at).timestamp() == end_of_lifetime(old, 7)
 
 
-def test_presigned_link_ends_with_its_picture() -> None:
-    stored_at = datetime.now(UTC).timestamp() - 8 * 86_400
+def test_open_link_ends_with_its_picture() -> None:
+    link = links(CLOUDFRONT_DOMAIN=DOMAIN).link(KEY, NOW)
 
-    expires_at = datetime.fromisoformat(presigned("eu-west-1").link(KEY, stored_at).expires_at)
+    assert link == Link(f"https://{DOMAIN}/download/{KEY.removeprefix('temporal/')}", "2027-01-23T00:00:00Z")
 
-    assert expires_at.timestamp() == end_of_lifetime(stored_at, 7)
+
+def test_signed_link_has_the_policy_that_cloudfront_makes() -> None:
+    """https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-creating-signed-url-canned-policy.html"""
+    private_key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    secrets = MemorySecretsManager({SECRET: pem(private_key)})
+    found = links(secrets=secrets, DOWNLOAD_URL_SECONDS="3600", **SIGNED)
+    for _ in range(3):
+        found.prepare()
+
+    link = found.link(KEY, NOW)
+
+    assert secrets.reads == [SECRET]
+    assert link.expires_at == "2027-01-15T09:00:00Z"
+    base, _, query = link.url.partition("?")
+    assert base == f"https://{DOMAIN}/download/{KEY.removeprefix('temporal/')}"
+    parameters = {name: values[0] for name, values in parse_qs(query).items()}
+    signature = base64.b64decode(parameters.pop("Signature").translate(str.maketrans("-_~", "+=/")), validate=True)
+    ends = 1_800_003_600
+    assert parameters == {"Expires": str(ends), "Key-Pair-Id": "K2JCJMDEHXQW5F", "Hash-Algorithm": "SHA256"}
+    policy = f'{{"Statement":[{{"Resource":"{base}","Condition":{{"DateLessThan":{{"AWS:EpochTime":{ends}}}}}}}]}}'
+    private_key.public_key().verify(signature, policy.encode(), PKCS1v15(), SHA256())
+    assert found.link(KEY, NOW - 8 * 86_400).expires_at == "2027-01-15T00:00:00Z"
 
 
 @pytest.mark.parametrize(
-    ("stored_at", "days", "ends"),
+    ("secrets", "error"),
     [
-        ("2014-01-15T10:30:00Z", 3, "2014-01-19T00:00:00Z"),  # the example of S3's documentation
-        ("2026-11-22T23:59:59Z", 1, "2026-11-24T00:00:00Z"),
-        ("2026-11-22T00:00:01Z", 1, "2026-11-24T00:00:00Z"),
-        ("2028-02-28T12:00:00Z", 1, "2028-03-01T00:00:00Z"),
+        *(
+            (MemorySecretsManager({SECRET: text}), ConfigurationError)
+            for text in (
+                "",
+                "no key",
+                "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
+                pem(rsa.generate_private_key(public_exponent=65537, key_size=3072)),
+                pem(rsa.generate_private_key(public_exponent=65537, key_size=2048), password=b"secret"),
+                pem(ec.generate_private_key(ec.SECP256R1())),
+            )
+        ),
+        (MemorySecretsManager(), ConfigurationError),
+        (MemorySecretsManager(deleted={SECRET}), ConfigurationError),
+        (MemorySecretsManager(failing=secrets_error("AccessDeniedException")), ConfigurationError),
+        (MemorySecretsManager(failing=secrets_error("ThrottlingException")), StorageError),
     ],
+    ids=["empty", "text", "truncated", "3072", "password", "curve", "missing", "deleted", "denied", "throttled"],
 )
-def test_open_link_ends_with_its_picture(stored_at: str, days: int, ends: str) -> None:
-    link = OpenLinks("d111111abcdef8.cloudfront.net", days).link(KEY, datetime.fromisoformat(stored_at).timestamp())
+def test_unusable_signing_key_is_refused_without_its_text(
+    secrets: MemorySecretsManager, error: type[GenerateImageError]
+) -> None:
+    with pytest.raises(error, match=f"CLOUDFRONT_PRIVATE_KEY_SECRET|{SECRET}") as raised:
+        links(secrets=secrets, **SIGNED).prepare()
 
-    assert link == Link(f"https://d111111abcdef8.cloudfront.net/download/{KEY.removeprefix('temporal/')}", ends)
+    text = secrets.texts.get(SECRET)
+    assert not text or text not in str(raised.value)
+    assert raised.value.__cause__ is None or text is None
