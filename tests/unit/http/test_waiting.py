@@ -260,8 +260,16 @@ def test_key_is_bound_to_its_request(world: World, prepare: Callable[[World], ob
     assert len(world.step_functions.executions) == started
 
 
-def test_key_is_new_after_the_lifetime_of_its_picture(world: World) -> None:
-    del world.s3.objects[world.save_stored().key]
+@pytest.mark.parametrize(
+    "prepare",
+    [
+        lambda world: world.s3.objects.pop(world.save_stored().key),
+        lambda world: world.execute(1, NO_SECRET),
+    ],
+)
+def test_key_is_new_after_its_lifetime_or_a_failure(world: World, prepare: Callable[[World], object]) -> None:
+    prepare(world)
+    started = len(world.step_functions.executions)
 
     assert world.start(prompt="Un gato").status == 202
-    assert len(world.step_functions.executions) == 1
+    assert len(world.step_functions.executions) == started + 1
