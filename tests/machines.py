@@ -24,6 +24,7 @@ from local.state_machines import (
     definition_of,
     definition_text,
 )
+from tests.memory_s3 import Clock
 
 EXECUTION_SECONDS = 200
 SHARD_SIZE = 10
@@ -42,19 +43,6 @@ class Execution:
     message: str
 
 
-class MovedClock:
-    """The time of day, and what a test adds to it."""
-
-    def __init__(self) -> None:
-        self._added = 0.0
-
-    def __call__(self) -> float:
-        return time.time() + self._added
-
-    def pass_by(self, seconds: float) -> None:
-        self._added += seconds
-
-
 class Machines:
     """Runs executions of both machines.
 
@@ -67,7 +55,8 @@ class Machines:
         self.stand_in = stand_in
         self.log = StringIO()
         self.waits: list[float] = []
-        self.clock = MovedClock()
+        self.clock = Clock()
+        self.clock.now = time.time()
         stand_in.clock = self.clock
         self.s3 = account.session().client("s3", endpoint_url=account.endpoint)
         settings = {**account.settings, "OPENAI_BASE_URL": stand_in.base_url}

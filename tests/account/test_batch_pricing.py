@@ -49,6 +49,16 @@ def test_answer_is_that_of_the_module(machines: Machines) -> None:
     assert machines.read(answer["_meta_"]["key"].replace(".png", ".json"))
 
 
+def test_ended_batch_is_imported_while_another_goes_on(machines: Machines) -> None:
+    items = [{"client_id": number, "data": {"prompt": f"Boat {number}"}} for number in (1, 2)]
+    machines.stand_in.batches.faults.extend(["", "never_ends"])
+
+    execution = machines.run_batch("lists/a.json", json.dumps(items), **BATCH)
+
+    assert execution.output["failed"] == {"ProviderUnavailableError": 1}
+    assert execution.output["bought"] == len(machines.stand_in.ledger()["by_prompt"]) == 1
+
+
 def test_shard_that_fails_gives_its_error_to_each_item(machines: Machines) -> None:
     def fail(event: object, context: LocalContext) -> Any:  # noqa: ANN401  # never returns
         del event, context

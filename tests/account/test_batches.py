@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from local.state_machines import GENERATE_IMAGES_BATCH
-from tests.machines import Execution, Machines, scripted
+from tests.machines import Execution, Machines
 
 ITEMS: list[dict[str, Any]] = [
     {"id": "first", "nextModule": "next", "data": {"prompt_image": "Boat one", "order": {"number": 4711}}},
@@ -103,11 +103,3 @@ def errors_by_place(machines: Machines, execution: Execution) -> dict[int, str |
     errors = {int(result["Name"]): result.get("Error") for result in results}
     assert len(errors) == len(results) == execution.output["asked"]
     return errors
-
-
-@pytest.mark.slow
-def test_one_worker_buys_two_thousand_items(machines: Machines) -> None:
-    machines.generate = scripted(answer={"_meta_": {"replayed": False}})
-    rows = "".join(f"{number},Boat\n" for number in range(2_000))
-
-    assert machines.run_batch("lists/a.csv", f"id,prompt\n{rows}", max_concurrency=1).output["bought"] == 2_000

@@ -6,11 +6,12 @@ import re
 import signal
 import subprocess
 import sys
-import threading
 import time
+from _thread import interrupt_main
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
+from threading import Event, Semaphore
 from typing import Any, NamedTuple
 
 import pytest
@@ -19,7 +20,6 @@ from local.batch import main
 from local.openai_stand_in import StandIn
 from local.terminal import CommandError
 from tests.events import EVENTS
-from tests.memory_s3 import Clock
 
 ROOT = EVENTS.parent
 PROMPTS = ("Un volcán al alba", "قطة على القمر", "猫 🐈")
@@ -56,41 +56,8 @@ def pictures(tmp_path: Path) -> set[str]:
     return {path.name for path in (tmp_path / "out" / "primavera.csv").glob("*.png")}
 
 
-@contextmanager
-def process_of(path: Path, tmp_path: Path, stand_in: StandIn, **environ: str) -> "Iterator[subprocess.Popen[str]]":
-    """Run ``make batch`` as a process; the stand-in is its real provider, which outlives it."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "local.batch", str(path)],
-        env={
-            **os.environ,
-            **real(stand_in),
-            **environ,
-            "OUT": str(tmp_path / "out"),
-            "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}",
-        },
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        yield process
-
-
 def real(stand_in: StandIn) -> dict[str, str]:
     return {"OPENAI_API_KEY": stand_in.api_key, "OPENAI_BASE_URL": stand_in.base_url}
-
-
-def wait_until(is_reached: Callable[[], bool], process: "subprocess.Popen[str]") -> None:
-    while not is_reached():
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.01)
-
-
-def interrupt(process: "subprocess.Popen[str]", number: signal.Signals) -> None:
-    """Send a signal, and wait until the command reports it."""
-    process.send_signal(number)
-    assert process.stderr is not None
-    while "Stopping." not in (line := process.stderr.readline()):
-        assert line
 
 
 def test_second_start_buys_only_what_is_missing(batch: Batch, tmp_path: Path) -> None:
@@ -136,47 +103,65 @@ def test_file_that_is_no_list_is_refused(batch: Batch, tmp_path: Path, name: str
 
 
 @pytest.fixture
-def drawn(stand_in: StandIn) -> threading.Semaphore:
-    """The pictures that the provider may draw; each of its responses waits for one."""
-    drawn = threading.Semaphore(0)
-    stand_in.latency, stand_in.sleep = 1, lambda _: drawn.acquire()
-    return drawn
+def interrupted() -> Iterator[Event]:
+    """Set when Ctrl-C has come."""
+    interrupted = Event()
+
+    def interrupt(*_: object) -> None:
+        interrupted.set()
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    yield interrupted
+    signal.signal(signal.SIGINT, before)
 
 
 def test_interrupted_batch_loses_no_picture(
-    batch: Batch, tmp_path: Path, stand_in: StandIn, drawn: threading.Semaphore
+    batch: Batch, tmp_path: Path, stand_in: StandIn, interrupted: Event
 ) -> None:
-    path = list_of(tmp_path, [f"Un faro número {number}" for number in range(12)])
-    with process_of(path, tmp_path, stand_in) as process:
-        drawn.release(4)
-        wait_until(lambda: stand_in.ledger()["requests"] == 4 + 5, process)
-        interrupt(process, signal.SIGINT)
-        drawn.release(12)
-        stdout, stderr = process.communicate(timeout=60)
-    billed, paid = stand_in.ledger()["billed"], stand_in.ledger()["usd"]
+    drawn = count(1)
 
-    assert (process.returncode, stdout, "Traceback" in stderr) == (130, "", False)
-    summary = f"{billed} of 12 pictures are in {tmp_path}/out/primavera.csv/. {billed} pictures were bought for"
-    assert summary in stderr.splitlines()[-1]
-    assert len(pictures(tmp_path)) == billed < 12
+    def draw(_: float) -> None:
+        if (number := next(drawn)) == 6:
+            interrupt_main()
+        if number >= 6:
+            interrupted.wait()
+
+    stand_in.latency, stand_in.sleep = 1, draw
+    path = list_of(tmp_path, [f"Un faro número {number}" for number in range(30)])
+
+    first = batch(path, **real(stand_in))
+
+    billed, paid = stand_in.ledger()["billed"], stand_in.ledger()["usd"]
+    assert (first.status, first.totals) == (130, {})
+    summary = f"{billed} of 30 pictures are in {tmp_path}/out/primavera.csv/. {billed} pictures were bought for"
+    assert summary in first.progress
+    assert 5 < len(pictures(tmp_path)) == billed < 30
 
     done = batch(path, **real(stand_in))
 
     ledger = stand_in.ledger()
-    assert "12 pictures of gpt-image-2.6-flare (medium) at some 0.0132 USD, together 0.16 USD" in done.progress
-    assert ledger["requests"] == ledger["billed"] == 12
-    assert pictures(tmp_path) == {f"n{number}.png" for number in range(12)}
-    assert (done.totals["replayed"], done.totals["bought"], done.totals["failed"]) == (billed, 12 - billed, {})
-    assert done.totals["cost_usd"] == pytest.approx(ledger["usd"] - paid, abs=0.001)
+    assert "30 pictures of gpt-image-2.6-flare (medium) at some 0.0132 USD, together 0.40 USD" in done.progress
+    assert ledger["requests"] == ledger["billed"] == 30
+    assert pictures(tmp_path) == {f"n{number}.png" for number in range(30)}
+    assert (done.totals["replayed"], done.totals["bought"], done.totals["failed"]) == (billed, 30 - billed, {})
+    assert done.totals["cost_usd"] == pytest.approx(ledger["usd"] - paid, abs=0.003)
 
 
-def test_second_interrupt_says_what_may_be_billed(
-    tmp_path: Path, stand_in: StandIn, drawn: threading.Semaphore
-) -> None:
-    path = list_of(tmp_path, [f"Un faro número {number}" for number in range(8)])
-    with process_of(path, tmp_path, stand_in) as process:
-        wait_until(lambda: stand_in.ledger()["requests"] == 5, process)
-        interrupt(process, signal.SIGTERM)
+def test_second_interrupt_says_what_may_be_billed(tmp_path: Path, stand_in: StandIn) -> None:
+    drawn, path = Semaphore(0), list_of(tmp_path, ["Un faro"] * 8)
+    stand_in.latency, stand_in.sleep = 1, lambda _: drawn.acquire()
+    environ = {**os.environ, **real(stand_in), "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"}
+    with subprocess.Popen(
+        [sys.executable, "-m", "local.batch", path], cwd=tmp_path, env=environ, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        while stand_in.ledger()["requests"] < 5:
+            assert process.poll() is None, process.stderr.read()
+            time.sleep(0.01)
+        process.send_signal(signal.SIGTERM)
+        while "Stopping." not in (line := process.stderr.readline()):
+            assert line
         process.send_signal(signal.SIGTERM)
         _, stderr = process.communicate(timeout=60)
     drawn.release(8)
@@ -196,17 +181,19 @@ def test_batch_pricing_costs_half_and_keeps_the_pictures(batch: Batch, tmp_path:
 
 
 def test_interrupted_batch_at_the_provider_is_continued(batch: Batch, tmp_path: Path, stand_in: StandIn) -> None:
-    stand_in.clock, stand_in.batch_seconds = (clock := Clock()), 3600
-    environ = {"PRICING": "batch", "BATCH_POLL_SECONDS": "1", "NAME": "primavera.csv"}
+    def clock() -> float:
+        if stand_in.batches.batches:
+            interrupt_main()
+        return time.time()
+
+    stand_in.batch_seconds, stand_in.clock = 3600, clock
+    environ = {"PRICING": "batch", "BATCH_POLL_SECONDS": "1", **real(stand_in)}
     path = list_of(tmp_path, PROMPTS)
-    with process_of(path, tmp_path, stand_in, **environ) as process:
-        wait_until(lambda: bool(stand_in.batches.batches), process)
-        process.send_signal(signal.SIGINT)
-        _, stderr = process.communicate(timeout=60)
-    assert (process.returncode, "Traceback" in stderr) == (130, False)
-    clock.pass_by(3600)
+    first = batch(path, **environ)
+    stand_in.clock = lambda: time.time() + 3600
 
-    done = batch(path, **environ, **real(stand_in))
+    done = batch(path, **environ)
 
+    assert first.status == 130
     assert (done.totals["bought"], done.totals["failed"]) == (3, {})
     assert (len(stand_in.batches.batches), stand_in.ledger()["billed"]) == (1, 3)
