@@ -175,7 +175,8 @@ class ImageCreator(NamedTuple):
                     snapshot = self.statuses.read_record(request.client_id, request.image_id)
             except (StorageError, StepFunctionsError):
                 continue  # the next look may succeed, and the execution goes on
-            self._refuse_reused_key(snapshot, request)
+            if attempt is None:  # the purchase may be that of another request
+                self._refuse_reused_key(snapshot, request)
             if describes or snapshot.is_decided:
                 status = snapshot.status() or status
             if isinstance(status, Ready | Ended):
