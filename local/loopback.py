@@ -23,15 +23,18 @@ LOOPBACK_NAMES = (ADDRESS, "localhost")
 
 @contextmanager
 def serving(
-    app: "WSGIApplication", port: int, handler: type[WSGIRequestHandler] | None = None
+    app: "WSGIApplication", port: int, handler: type[WSGIRequestHandler] | None = None, *, threaded: bool = True
 ) -> Iterator[BaseWSGIServer]:
-    """Serve an application until the context ends. port: 0 for a free one. Raises OSError for a port in use."""
+    """Serve an application until the context ends. port: 0 for a free one. threaded: whether requests run at once.
+
+    Raises OSError for a port in use.
+    """
     logging.getLogger("werkzeug").setLevel(logging.ERROR)  # a line for each request hides the command's own lines
     with socket.socket() as listener:  # werkzeug's own way to a port in use is to end the process
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((ADDRESS, port))
         listener.listen(128)
-        server = make_server(ADDRESS, port, app, threaded=True, request_handler=handler, fd=listener.fileno())
+        server = make_server(ADDRESS, port, app, threaded=threaded, request_handler=handler, fd=listener.fileno())
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     try:

@@ -1,7 +1,6 @@
 """A provider of batches over real connections, which fails as a script says. Its batches are those of the stand-in."""
 
 import json
-import socket
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -9,13 +8,10 @@ from typing import Any
 from local.openai_stand_in.batches import Batches
 from local.openai_stand_in.parameters import RefusalError
 from tests.proof.faults import Kind
-from tests.proof.provider import ERRORS, SILENT, CountingProvider
-from tests.provider_server import PICTURE, Request, message, picture_document
+from tests.proof.provider import CountingProvider, Script
+from tests.provider_server import PICTURE, Request, picture_document
 
 BATCH_SECONDS = 500.0
-NO_EFFECT = frozenset({Kind.ERROR, Kind.RATE_LIMITED, Kind.UNAUTHORIZED, Kind.CLOSED, Kind.DIES_BEFORE, Kind.LATE})
-
-
 REFUSALS: Mapping[str, tuple[int, str | None]] = {
     "moderation": (400, "moderation_blocked"),
     "rejected": (400, "invalid_value"),
@@ -26,18 +22,18 @@ REFUSALS: Mapping[str, tuple[int, str | None]] = {
     "retired": (404, "model_not_found"),
 }
 """The refusals of a request by the name in its prompt, or by its model."""
+FAULTS = {"batch_lost": Kind.LOST, "batch_error": Kind.GATEWAY, "output_cut": Kind.TRUNCATED}
+"""The stand-in's faults of a submission and of a download."""
 
 
 class BatchProvider(CountingProvider):
     """Counts what it bills by prompt."""
 
-    def start(self, script: Callable[[str], Kind | None], clock: Callable[[], float]) -> None:
+    def start(self, script: Script, clock: Callable[[], float]) -> None:
         """Forget everything. clock: moves the batches."""
-        self._script = script
+        self.begin(script)
         self.by_prompt: Counter[str] = Counter()
         self.pictures: dict[str, bytes] = {}
-        self.late: list[Callable[[], object]] = []
-        """Effects that come after the end of an invocation."""
         self.batches = Batches(clock, self._make, lambda: BATCH_SECONDS)
 
     def live(self) -> int:
@@ -58,65 +54,42 @@ class BatchProvider(CountingProvider):
         self.pictures[prompt] = picture
         return 200, picture_document(picture)
 
-    def _respond_by_script(self, connection: socket.socket, request: Request) -> None:
-        path, body = request.path, request.body
-        name = name_of(request.method, path)
-        kind = self._script(name)
-        status, content = ERRORS.get(kind, (200, None))
-        if kind is Kind.LATE:
-            self.late.append(lambda: self._effect(name, path, body))
-        if kind not in NO_EFFECT:
-            effect_status, effect = self._effect(name, path, body)
-            if content is None:
-                status, content = effect_status, effect
-        if kind in SILENT or kind is Kind.LATE:
-            return
-        payload = content if isinstance(content, bytes) else json.dumps(content).encode()
-        fault = self._fault_of_download(name, path)
-        if fault == "output_truncated":
-            payload = payload[: len(payload) * 2 // 3]
-        is_cut = kind is Kind.TRUNCATED or fault == "output_cut"
-        sent = message(status, payload)
-        connection.sendall(sent[: len(sent) - len(payload) // 2] if is_cut else sent)
+    def _name_of(self, request: Request) -> str:
+        path, _, query = request.path.partition("?")
+        last = path.rpartition("/")[2]
+        names = {"generations": "images", "files": "upload", "content": "content", "cancel": "cancel"}
+        if last in names:
+            return names[last]
+        return "create" if request.method == "POST" else "list" if query else "retrieve"
 
-    def _fault_of_download(self, name: str, path: str) -> str:
-        file = self.batches.files.get(path.split("/")[-2]) if name == "content" else None
-        return file.fault if file and file.downloads == 1 else ""
-
-    def _effect(self, name: str, path: str, body: bytes) -> tuple[int, object]:
-        parts, batches = path.split("/"), self.batches
-        effects: dict[str, Callable[[], object]] = {
-            "upload": lambda: batches.upload(_file_in(body), "batch"),
-            "create": lambda: batches.create(json.loads(body))[0],
-            "cancel": lambda: batches.cancel(parts[-2]),
-            "retrieve": lambda: batches.retrieve(parts[-1]),
-            "list": lambda: batches.listed(100, None),
-            "content": lambda: batches.content(parts[-2]).content,
-        }
-        if name == "images":
-            return self._make(json.loads(body))
+    def _effect(self, request: Request) -> tuple[int, object, Kind | None]:
+        batches, parts = self.batches, request.path.split("/")
+        status, fault = 200, ""
+        body: object
         try:
-            return 200, effects[name]()
+            match self._name_of(request):
+                case "images":
+                    status, body = self._make(json.loads(request.body))
+                case "upload":
+                    body = batches.upload(_file_in(request.body), "batch")
+                case "create":
+                    body, fault = batches.create(json.loads(request.body))
+                case "cancel":
+                    body = batches.cancel(parts[-2])
+                case "list":
+                    body = batches.listed(100, None)
+                case "content":
+                    file = batches.content(parts[-2])
+                    fault = file.fault if file.downloads == 1 else ""
+                    body = file.content[: len(file.content) * 2 // 3] if fault == "output_truncated" else file.content
+                case _:
+                    body = batches.retrieve(parts[-1])
         except RefusalError as refusal:
-            return refusal.status, refusal.body
+            return refusal.status, refusal.body, None
+        return status, body, FAULTS.get(fault)
 
 
 def _file_in(body: bytes) -> bytes:
     """Return the file in a multipart body."""
     start = body.index(b"\r\n\r\n", body.index(b"filename=")) + 4
     return body[start : body.index(b"\r\n--", start)]
-
-
-def name_of(method: str, path: str) -> str:
-    """Return the name of a call to the provider."""
-    if path.endswith("/content"):
-        return "content"
-    if path.endswith("/cancel"):
-        return "cancel"
-    if path.endswith("/files"):
-        return "upload"
-    if path.endswith("/images/generations"):
-        return "images"
-    if method == "POST":
-        return "create"
-    return "list" if "/batches?" in path else "retrieve"

@@ -1,15 +1,13 @@
 """The providers of the schedules, the account of the processes, and the output of the proofs."""
 
-import logging
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from threading import Thread
 
 import pytest
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
-from werkzeug.serving import make_server
 
 from local.account import Account
+from local.loopback import serving
 from tests.proof.batch_provider import BatchProvider
 from tests.proof.provider import CountingProvider
 
@@ -45,12 +43,6 @@ def atomic_account(account: Account) -> Iterator[Account]:
 
     S3 decides conditional writes one after the other. moto's threads check first and write later.
     """
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = make_server("127.0.0.1", 0, DomainDispatcherApplication(create_backend_app), threaded=False)
-    server.socket.listen(WAITING_CONNECTIONS)
-    thread = Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield replace(account, endpoint=f"http://127.0.0.1:{server.server_port}")
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(DomainDispatcherApplication(create_backend_app), 0, threaded=False) as server:
+        server.socket.listen(WAITING_CONNECTIONS)
+        yield replace(account, endpoint=f"http://127.0.0.1:{server.server_port}")

@@ -10,10 +10,10 @@ from tests.proof.faults import Kind
 from tests.provider_server import PICTURE, ProviderServer, Request, message, picture_document
 
 Script = Callable[[str], Kind | None]
-"""Takes the method of a request (POST or GET) and returns its fault."""
+"""Takes the name of a call and returns its fault."""
 
-UNBILLED = frozenset({Kind.ERROR, Kind.RATE_LIMITED, Kind.UNAUTHORIZED, Kind.CLOSED, Kind.DIES_BEFORE})
-SILENT = frozenset({Kind.CLOSED, Kind.LOST, Kind.DIES_BEFORE, Kind.DIES_AFTER, Kind.OUT_OF_TIME})
+NO_EFFECT = {Kind.ERROR, Kind.RATE_LIMITED, Kind.UNAUTHORIZED, Kind.CLOSED, Kind.DIES_BEFORE, Kind.LATE}
+SILENT = {Kind.CLOSED, Kind.LOST, Kind.LATE, Kind.DIES_BEFORE, Kind.DIES_AFTER, Kind.OUT_OF_TIME}
 ERRORS: dict[Kind | None, tuple[int, object]] = {
     Kind.ERROR: (503, {"error": {"message": "Overloaded.", "type": "service_unavailable_error"}}),
     Kind.RATE_LIMITED: (429, {"error": {"message": "Too many.", "type": "requests", "code": "rate_limit_exceeded"}}),
@@ -30,13 +30,15 @@ class CountingProvider(ProviderServer):
         super().__init__(self._respond_by_script)
         self._refusing = ProviderServer()
         self.refusing_url = self._refusing.base_url
-        self.begin(lambda _: None, by_url=False)
+        self.begin(lambda _: None)
 
-    def begin(self, script: Script, *, by_url: bool) -> None:
+    def begin(self, script: Script, *, by_url: bool = False) -> None:
         """Start counting anew. by_url: whether pictures are given by URL, as dall-e-3 did."""
         self._script = script
         self._by_url = by_url
         self.billed: list[bytes] = []
+        self.late: list[Callable[[], object]] = []
+        """Effects that come after the end of an invocation."""
         self.requests.clear()
 
     def close(self) -> None:
@@ -44,18 +46,28 @@ class CountingProvider(ProviderServer):
         self._refusing.close()
 
     def _respond_by_script(self, connection: socket.socket, request: Request) -> None:
-        kind = self._script(request.method)
-        if request.method == "POST" and kind not in UNBILLED:
-            self.billed.append(PICTURE + str(len(self.billed)).encode())
+        kind = self._script(self._name_of(request))
+        status, body = 200, None
+        if kind is Kind.LATE:
+            self.late.append(lambda: self._effect(request))
+        if kind not in NO_EFFECT:
+            status, body, own = self._effect(request)
+            kind = kind or own
         if kind in SILENT:
             return
-        status, document = ERRORS.get(kind, (200, None))
-        content = message(status, document or self._picture(request), x_request_id=f"req_{len(self.billed)}")
-        connection.sendall(content[: -len(PICTURE)] if kind is Kind.TRUNCATED else content)
+        content = message(*ERRORS.get(kind, (status, body)), x_request_id=f"req_{len(self.billed)}")
+        head, separator, sent = content.partition(b"\r\n\r\n")
+        connection.sendall(head + separator + sent[: len(sent) // 2] if kind is Kind.TRUNCATED else content)
 
-    def _picture(self, request: Request) -> object:
+    def _name_of(self, request: Request) -> str:
+        return request.method
+
+    def _effect(self, request: Request) -> tuple[int, object, Kind | None]:
+        """Serve a request. Return the status, the body, and the provider's own fault."""
         if request.method == "GET":
-            return self.billed[int(request.path.rpartition("/")[2])]
+            return 200, self.billed[int(request.path.rpartition("/")[2])], None
+        self.billed.append(PICTURE + str(len(self.billed)).encode())
         if self._by_url:
-            return {"created": 1, "data": [{"url": f"{self.base_url}/pictures/{len(self.billed) - 1}"}]}
-        return picture_document(self.billed[-1])
+            url = f"{self.base_url}/pictures/{len(self.billed) - 1}"
+            return 200, {"created": 1, "data": [{"url": url}]}, None
+        return 200, picture_document(self.billed[-1]), None

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass, field
 from types import SimpleNamespace
-from typing import Any, NamedTuple, cast
+from typing import IO, Any, NamedTuple, cast
 
 from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConnectionError, ReadTimeoutError
 
@@ -199,6 +199,9 @@ class _S3:
         content = body if isinstance(body, bytes) else body.read()  # sent by now, whenever it takes effect
         name = "put_object if" if {"IfMatch", "IfNoneMatch"} & parameters.keys() else "put_object"
         return self._call(name, lambda: self._storage.put_object(**parameters | {"Body": content}))
+
+    def upload_fileobj(self, stream: IO[bytes], bucket: str, key: str, **_: object) -> None:
+        self.put_object(Bucket=bucket, Key=key, Body=stream)  # as boto3 does for a small file
 
     def get_object(self, **parameters: Any) -> dict[str, Any]:  # noqa: ANN401  # boto3's
         return self._call("get_object", lambda: self._storage.get_object(**parameters))

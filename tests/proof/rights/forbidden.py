@@ -8,6 +8,7 @@ from tests.proof.rights.needs import kms_request
 from tests.proof.rights.subjects import FUNCTIONS, MACHINES, Subject
 
 BUCKET = "arn:aws:s3:::picturebucket"
+ANOTHER_BUCKET = "arn:aws:s3:::another-bucket"
 PICTURE = f"{BUCKET}/temporal/cli_1/0f5c8a1e.png"
 LEDGER = f"{BUCKET}/budgets/cli_1/2026-11.json"
 SECRETS = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:"
@@ -27,35 +28,34 @@ def _list(prefix: str) -> Request:
     return Request("s3:ListBucket", BUCKET, {"s3:prefix": prefix})
 
 
+SHARED_SECRET = _secret("generate-image/shared/credencial-openai")
+SIGNING_KEY = _secret("generate-image/cloudfront/2026-11")
+
 TO_ALL = [
-    Request("s3:DeleteObject", PICTURE),
-    Request("s3:PutObjectAcl", PICTURE),
-    Request("s3:PutObjectTagging", PICTURE),
-    Request("s3:GetObject", "arn:aws:s3:::another-bucket/temporal/cli_1/0f5c8a1e.png"),
-    Request("s3:PutObject", "arn:aws:s3:::another-bucket/temporal/cli_1/0f5c8a1e.png"),
-    Request("s3:PutObject", f"{BUCKET}/lists/spring.json"),
-    Request("s3:ListBucket", BUCKET),
-    _list(""),
-    Request("s3:ListBucket", "arn:aws:s3:::another-bucket", {"s3:prefix": "temporal/cli_1/"}),
-    Request("s3:DeleteBucket", BUCKET),
-    Request("s3:PutBucketPolicy", BUCKET),
+    *(Request(f"s3:{action}", PICTURE) for action in ("DeleteObject", "PutObjectAcl", "PutObjectTagging")),
+    *(
+        Request(f"s3:{action}", f"{ANOTHER_BUCKET}/temporal/cli_1/0f5c8a1e.png")
+        for action in ("GetObject", "PutObject")
+    ),
+    *(Request(f"s3:{action}", BUCKET) for action in ("ListBucket", "DeleteBucket", "PutBucketPolicy")),
     Request("s3:PutLifecycleConfiguration", BUCKET),
+    Request("s3:PutObject", f"{BUCKET}/lists/spring.json"),
+    _list(""),
+    Request("s3:ListBucket", ANOTHER_BUCKET, {"s3:prefix": "temporal/cli_1/"}),
     _secret("another/shared/credencial-openai"),
     _secret("generate-images/shared/credencial-openai"),
     _secret("generate-image/another/credencial-openai"),
     _secret("generate-image/cloudfront/another"),
+    _secret("generate-image/cloudfront/2026-11-2"),
     _secret("generate-image/webhook/2026-11"),
     _secret("events!connection/webhookconnection/0f5c8a1e/auth"),  # EventBridge's copy
-    _secret("generate-image/cloudfront/2026-11-2"),
-    Request("secretsmanager:PutSecretValue", f"{SECRETS}generate-image/shared/credencial-openai-AbCdEf"),
-    Request("secretsmanager:DeleteSecret", f"{SECRETS}generate-image/shared/credencial-openai-AbCdEf"),
+    SHARED_SECRET._replace(action="secretsmanager:PutSecretValue"),
+    SHARED_SECRET._replace(action="secretsmanager:DeleteSecret"),
     Request("secretsmanager:ListSecrets", "*"),
-    Request("kms:Decrypt", KEY),
-    Request("kms:GenerateDataKey", KEY),
+    *(Request(f"kms:{action}", KEY) for action in ("Decrypt", "GenerateDataKey")),
+    *(kms_request(f"kms:{action}", ANOTHER_KEY, "s3") for action in ("Decrypt", "GenerateDataKey")),
     kms_request("kms:Decrypt", KEY, "dynamodb"),
     kms_request("kms:Decrypt", KEY, "s3", "us-east-1"),
-    kms_request("kms:Decrypt", ANOTHER_KEY, "s3"),
-    kms_request("kms:GenerateDataKey", ANOTHER_KEY, "s3"),
     kms_request("kms:GenerateDataKey", KEY, "secretsmanager"),
     kms_request("kms:CreateGrant", KEY, "s3"),
     Request("logs:PutLogEvents", f"{LOGS}another:log-stream:stream"),
@@ -68,15 +68,13 @@ TO_ALL = [
     Request("sts:AssumeRole", f"arn:aws:iam::{ACCOUNT}:role/another"),
 ]
 BY_DEFAULT = [
-    _secret("generate-image/cloudfront/2026-11"),
+    SIGNING_KEY,
     kms_request("kms:Decrypt", KEY, "s3"),
     kms_request("kms:Decrypt", KEY, "secretsmanager"),
     kms_request("kms:GenerateDataKey", KEY, "s3"),
 ]
 """To every role of the stack without options."""
 
-SHARED_SECRET = _secret("generate-image/shared/credencial-openai")
-SIGNING_KEY = _secret("generate-image/cloudfront/2026-11")
 WRITES = [Request("s3:PutObject", PICTURE), Request("s3:PutObject", LEDGER)]
 READS = [Request("s3:GetObject", PICTURE), Request("s3:GetObject", LEDGER), _list("temporal/"), _list("budgets/")]
 LISTS = [Request("s3:GetObject", f"{BUCKET}/lists/spring.json"), _list("lists/")]

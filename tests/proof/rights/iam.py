@@ -3,12 +3,13 @@
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
 """
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
+from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
 Statement = Mapping[str, Any]
 UNDERSTOOD = {"Sid", "Effect", "Action", "Resource", "Condition"}
+PATTERNS = {"StringLike", "ArnLike", "ArnEquals"}
 
 
 class Request(NamedTuple):
@@ -54,12 +55,6 @@ def limits_of(statement: Statement) -> list[Grant]:
     return grants
 
 
-def matches(pattern: str, text: str, *, ignore_case: bool = False) -> bool:
-    """Return whether a pattern with `*` and `?` covers a text."""
-    translated = "".join({"*": ".*", "?": "."}.get(character, re.escape(character)) for character in pattern)
-    return re.fullmatch(translated, text, re.DOTALL | (re.IGNORECASE if ignore_case else 0)) is not None
-
-
 def _grants(values: Mapping[str, Any], name: str) -> Iterator[Grant]:
     for value in listed(values[name]):
         yield Grant(value, {**values, name: [other for other in listed(values[name]) if other != value]})
@@ -68,9 +63,10 @@ def _grants(values: Mapping[str, Any], name: str) -> Iterator[Grant]:
 def _applies(statement: Statement, request: Request) -> bool:
     if not_understood := statement.keys() - UNDERSTOOD:
         raise NotImplementedError(not_understood)
+    actions = [action.lower() for action in listed(statement["Action"])]
     return (
-        any(matches(pattern, request.action, ignore_case=True) for pattern in listed(statement["Action"]))
-        and any(matches(pattern, request.resource) for pattern in listed(statement["Resource"]))
+        any(fnmatchcase(request.action.lower(), action) for action in actions)
+        and any(fnmatchcase(request.resource, resource) for resource in listed(statement["Resource"]))
         and all(
             _holds(operator, listed(wanted), request.context.get(key))
             for operator, keys in statement.get("Condition", {}).items()
@@ -83,6 +79,6 @@ def _holds(operator: str, wanted: list[str], actual: str | None) -> bool:
     """Return whether a condition holds. It does not hold for a key that the request does not have."""
     if operator == "StringEquals":
         return actual in wanted
-    if operator in {"StringLike", "ArnLike", "ArnEquals"}:
-        return actual is not None and any(matches(pattern, actual) for pattern in wanted)
-    raise NotImplementedError(operator)
+    if operator not in PATTERNS:
+        raise NotImplementedError(operator)
+    return actual is not None and any(fnmatchcase(actual, pattern) for pattern in wanted)

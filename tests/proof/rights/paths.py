@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 from uuid import uuid4
@@ -28,6 +28,21 @@ REPLAYABLE = {"Status": "SUCCEEDED", "Output": '{"_meta_": {"replayed": false}}'
 """A result of a bought picture."""
 
 
+PATHS: dict[str, list[Path]] = {}
+"""By the function's name in the template."""
+
+
+def path_of(*functions: str) -> Callable[[Path], Path]:
+    """Return a decorator that adds a path to those of functions."""
+
+    def add(path: Path) -> Path:
+        for function in functions:
+            PATHS.setdefault(function, [log_and_traces_are_written]).append(path)
+        return path
+
+    return add
+
+
 def new_event(**fields: object) -> dict[str, Any]:
     """Return an event with a key of its own."""
     return event_for("A lighthouse", idempotency_key=str(uuid4()), **fields)
@@ -42,9 +57,18 @@ def follow_link(world: World, key: str) -> None:
         world.rights.clients.s3.get_object(Bucket=world.bucket, Key=key)
 
 
-def has_ledger(world: World, client_id: str) -> bool:
-    prefix = f"budgets/cli_{client_id}/"
-    return bool(world.s3.list_objects_v2(Bucket=world.bucket, Prefix=prefix)["KeyCount"])
+def bought(world: World, event: object, **settings: str) -> Any:  # noqa: ANN401  # JSON
+    """Return ``_meta_`` of a picture: from the generate function, or from a shard of one item that runs to its end."""
+    if world.subject.logical_id == "GenerateImageFunction":
+        return world.invoke(event, **settings)["_meta_"]
+    shard = {"execution": str(uuid4()), "items": [event], "poll_seconds": 1}
+    step: dict[str, Any] = {"next": "submit", "shards": []}
+    for _ in range(MOST_STEPS):
+        if step["next"] != "done":
+            step = world.invoke(shard | {"step": step["next"], "shards": step["shards"]}, **settings)
+    [file] = step["results"]["SUCCEEDED"]
+    result = json.loads(world.s3.get_object(Bucket=world.bucket, Key=file["Key"])["Body"].read())
+    return json.loads(result["Output"])["_meta_"]
 
 
 def log_and_traces_are_written(world: World) -> None:
@@ -59,27 +83,32 @@ def log_and_traces_are_written(world: World) -> None:
     logs.put_log_events(**stream, logEvents=[{"timestamp": int(time.time() * 1000), "message": "{}"}])
 
 
+@path_of("GenerateImageFunction", "BatchShardsFunction")
 def picture_is_bought(world: World) -> None:
-    follow_link(world, world.invoke(new_event())["_meta_"]["key"])
+    follow_link(world, bought(world, new_event())["key"])
 
 
+@path_of("GenerateImageFunction")
 def picture_is_replayed(world: World) -> None:
     event = new_event()
     world.invoke(event)
     assert world.invoke(event)["_meta_"]["replayed"]
 
 
+@path_of("GenerateImageFunction", "BatchShardsFunction")
 def expired_picture_is_bought_again(world: World) -> None:
     event = new_event()
-    world.s3.delete_object(Bucket=world.bucket, Key=world.invoke(event)["_meta_"]["key"])
-    assert not world.invoke(event)["_meta_"]["replayed"]
+    world.s3.delete_object(Bucket=world.bucket, Key=bought(world, event)["key"])
+    assert not bought(world, event)["replayed"]
 
 
+@path_of("GenerateImageFunction")
 def picture_is_downloaded(world: World) -> None:
     world.stand_in.dall_e_3 = True
     assert "urlPath" in world.invoke(new_event(), IMAGE_MODELS="dall-e-3")["data"]
 
 
+@path_of("GenerateImageFunction")
 def unknown_outcome_stays_unknown(world: World) -> None:
     event = new_event()
     world.stand_in.script("closed_after_billing")
@@ -87,6 +116,7 @@ def unknown_outcome_stays_unknown(world: World) -> None:
     assert isinstance(world.error(event), OutcomeUnknownError)
 
 
+@path_of("GenerateImageFunction")
 def stored_picture_of_unfinished_record_is_found(world: World) -> None:
     event = new_event()
     key = world.invoke(event)["_meta_"]["key"]
@@ -98,56 +128,38 @@ def stored_picture_of_unfinished_record_is_found(world: World) -> None:
     assert (answer["key"], answer["replayed"]) == (key, True)
 
 
+@path_of("GenerateImageFunction", "BatchShardsFunction")
 def picture_under_a_budget_is_bought(world: World) -> None:
     client_id = str(uuid4())
-    world.invoke(new_event(client_id=client_id), MONTHLY_BUDGET_USD="100")
-    assert has_ledger(world, client_id)
+    bought(world, new_event(client_id=client_id), MONTHLY_BUDGET_USD="100")
+    assert world.s3.list_objects_v2(Bucket=world.bucket, Prefix=f"budgets/cli_{client_id}/")["KeyCount"] == 1
 
 
+@path_of("GenerateImageFunction", "BatchShardsFunction")
 def own_credential_is_used(world: World) -> None:
     world.stand_in.accept_keys({OWN_KEY})
-    world.invoke(new_event(client_id="acme"))
+    bought(world, new_event(client_id="acme"))
 
 
+@path_of("GenerateImageFunction")
 def missing_credential_is_named(world: World) -> None:
     event = new_event()
     event["config"]["credentials_id"] = "no-such-credential"
     assert isinstance(world.error(event), CredentialsError)
 
 
-def shard_is_bought(world: World) -> None:
-    [meta] = _shard(world, [new_event()])
-    follow_link(world, meta["key"])
-
-
-def shard_under_a_budget_is_bought(world: World) -> None:
-    client_id = str(uuid4())
-    _shard(world, [new_event(client_id=client_id)], MONTHLY_BUDGET_USD="100")
-    assert has_ledger(world, client_id)
-
-
-def shard_uses_own_credential(world: World) -> None:
-    world.stand_in.accept_keys({OWN_KEY})
-    _shard(world, [new_event(client_id="acme")])
-
-
-def shard_buys_expired_picture_again(world: World) -> None:
-    event = new_event()
-    [first] = _shard(world, [event])
-    world.s3.delete_object(Bucket=world.bucket, Key=first["key"])
-    [second] = _shard(world, [event])
-    assert not second["replayed"]
-
-
+@path_of("ApiFunction")
 def picture_is_requested(world: World) -> None:
     created = _http(world, "POST", "/clients/1/images", 202)
     _http(world, "GET", created["headers"]["Location"], 202)
 
 
+@path_of("ApiFunction")
 def unknown_picture_is_not_found(world: World) -> None:
     _http(world, "GET", f"/clients/1/images/{uuid4()}", 404)
 
 
+@path_of("ApiFunction")
 def stored_picture_is_linked(world: World) -> None:
     image_id = str(uuid4())
     key = object_key("1", image_id, ".png")
@@ -168,23 +180,28 @@ def stored_picture_is_linked(world: World) -> None:
     follow_link(world, key)
 
 
+@path_of("ApiFunction")
 def budget_is_reported(world: World) -> None:
     world.put(f"budgets/cli_1/{month_of(time.time())}.json", Ledger().to_json())
     _http(world, "GET", "/clients/1/budget", 200)
 
 
+@path_of("ApiFunction")
 def missing_budget_is_not_found(world: World) -> None:
     _http(world, "GET", "/clients/2/budget", 404)
 
 
+@path_of("PrepareListFunction")
 def list_is_prepared(world: World) -> None:
     assert world.invoke(_prepare(world, b"prompt\nA lighthouse\n"))["items"] == 1
 
 
+@path_of("PrepareListFunction")
 def large_list_is_prepared_in_parts(world: World) -> None:
     assert world.invoke(_prepare(world, _large_list()))["items"] > 1
 
 
+@path_of("PrepareListFunction")
 def upload_of_invalid_list_is_aborted(world: World) -> None:
     event = _prepare(world, _large_list() + b"0,A lighthouse\n")
     error = world.error(event)
@@ -193,11 +210,13 @@ def upload_of_invalid_list_is_aborted(world: World) -> None:
     assert not [upload for upload in uploads if event["execution"] in upload["Key"]]
 
 
+@path_of("PrepareListFunction")
 def missing_list_is_named(world: World) -> None:
     error = world.error({**_prepare(world, b""), "input": {"list": "lists/missing.csv"}})
     assert isinstance(error, InvalidRequestError), error
 
 
+@path_of("CountResultsFunction")
 def results_are_counted(world: World) -> None:
     prefix = f"results/{uuid4()}"
     manifest = {"ResultFiles": {"SUCCEEDED": [{"Key": f"{prefix}/SUCCEEDED_0.jsonl"}]}}
@@ -206,6 +225,7 @@ def results_are_counted(world: World) -> None:
     assert world.invoke(_count(world, f"{prefix}/manifest.json"))["bought"] == 1
 
 
+@path_of("CountResultsFunction")
 def shards_are_counted(world: World) -> None:
     prefix = f"results/{uuid4()}"
     files = {"SUCCEEDED": [{"Key": f"{prefix}/shards/SUCCEEDED_0.jsonl"}]}
@@ -218,74 +238,17 @@ def shards_are_counted(world: World) -> None:
     assert (totals["bought"], totals["results"]) == (1, f"s3://{world.bucket}/{prefix}/manifest.json")
 
 
+@path_of("CountResultsFunction")
 def missing_results_are_named(world: World) -> None:
     error = world.error(_count(world, "results/missing/manifest.json"))
     assert isinstance(error, ConfigurationError), error
     assert "results/missing/manifest.json" in error.message
 
 
+@path_of("ModelWatchFunction")
 def models_are_checked(world: World) -> None:
     [target] = world.subject.stack.properties("ModelWatchFunctionEveryDay")["Targets"]
     assert set(world.invoke(json.loads(target["Input"]))) == set(world.environ["IMAGE_MODELS"].split(","))
-
-
-PATHS: Mapping[str, Sequence[Path]] = {
-    "GenerateImageFunction": [
-        log_and_traces_are_written,
-        picture_is_bought,
-        picture_is_replayed,
-        expired_picture_is_bought_again,
-        picture_is_downloaded,
-        unknown_outcome_stays_unknown,
-        stored_picture_of_unfinished_record_is_found,
-        picture_under_a_budget_is_bought,
-        own_credential_is_used,
-        missing_credential_is_named,
-    ],
-    "ApiFunction": [
-        log_and_traces_are_written,
-        picture_is_requested,
-        unknown_picture_is_not_found,
-        stored_picture_is_linked,
-        budget_is_reported,
-        missing_budget_is_not_found,
-    ],
-    "ModelWatchFunction": [log_and_traces_are_written, models_are_checked],
-    "PrepareListFunction": [
-        log_and_traces_are_written,
-        list_is_prepared,
-        large_list_is_prepared_in_parts,
-        upload_of_invalid_list_is_aborted,
-        missing_list_is_named,
-    ],
-    "BatchShardsFunction": [
-        log_and_traces_are_written,
-        shard_is_bought,
-        shard_under_a_budget_is_bought,
-        shard_uses_own_credential,
-        shard_buys_expired_picture_again,
-    ],
-    "CountResultsFunction": [
-        log_and_traces_are_written,
-        results_are_counted,
-        shards_are_counted,
-        missing_results_are_named,
-    ],
-}
-"""By the function's name in the template."""
-
-
-def _shard(world: World, items: list[Any], **settings: str) -> list[dict[str, Any]]:
-    """Run a shard to its end and return ``_meta_`` of its pictures."""
-    event = {"execution": str(uuid4()), "items": items, "poll_seconds": 1}
-    step: dict[str, Any] = {"next": "submit", "shards": []}
-    for _ in range(MOST_STEPS):
-        if step["next"] != "done":
-            step = world.invoke(event | {"step": step["next"], "shards": step["shards"]}, **settings)
-    assert step["next"] == "done", step
-    [file] = step["results"]["SUCCEEDED"]
-    content = world.s3.get_object(Bucket=world.bucket, Key=file["Key"])["Body"].read()
-    return [json.loads(json.loads(line)["Output"])["_meta_"] for line in content.splitlines()]
 
 
 def _http(world: World, method: str, path: str, status: int) -> Any:  # noqa: ANN401  # API Gateway's response

@@ -29,6 +29,7 @@ LIST = allow(Action="s3:ListBucket", Resource=BUCKET, Condition={"StringLike": {
         ([allow(Action=["s3:PutObject", "s3:Get*"])], ACL, True),
         ([allow(Resource="a-??????")], PICTURE._replace(resource="a-AbCdEf"), True),
         ([allow(Resource="a-??????")], PICTURE._replace(resource="a-b-AbCdEf"), False),
+        ([allow(Resource="a.b")], PICTURE._replace(resource="a-b"), False),
         ([allow(Effect="Deny")], PICTURE, False),
         ([allow(), allow(Effect="Deny", Action="s3:*")], PICTURE, False),
         ([], PICTURE, False),
