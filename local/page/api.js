@@ -52,45 +52,28 @@ export function curlCommand({ url, headers, body }) {
 /** Make a call. Returns {status, body} with the picture, a problem, or the next call and its time: {next, seconds}. */
 export async function send(call) {
   let response;
-  let text;
+  let body;
   try {
     response = await fetch(call.url, call);
-    text = await response.text();
+    body = await response.json();
   } catch {
-    return { problem: unreachable() };
+    return { problem: noResponse() };
   }
-  const { status } = response;
-  const body = parsed(text);
-  if (status === 200 && body) return { status, body };
-  if (status !== 202 || !body) return { status, body, problem: problemOf(response, body, text) };
-  const url = new URL(response.headers.get("Location") ?? call.url, call.url).href;
-  return { status, body, next: { method: "GET", url, headers: {} }, seconds: retryAfter(response) ?? PAUSE };
-}
-
-function parsed(text) {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
+  const { status, headers } = response;
+  const seconds = Number(headers.get("Retry-After")); // the API writes no date
+  if (status === 200) return { status, body };
+  if (status === 202) {
+    const url = new URL(headers.get("Location") ?? call.url, call.url).href;
+    return { status, body, next: { method: "GET", url, headers: {} }, seconds: seconds || PAUSE };
   }
+  // A problem of RFC 9457, or API Gateway's {message}.
+  const problem = { title: `HTTP ${status}`, status, detail: body.message, ...body, retryAt: Date.now() + seconds * 1000 };
+  return { status, body, problem };
 }
 
-/** A problem of RFC 9457, API Gateway's {message}, or any other text. */
-function problemOf(response, body, text) {
-  const isProblem = response.headers.get("Content-Type")?.startsWith("application/problem+json") && body;
-  const known = isProblem || { detail: body?.message ?? (text.slice(0, 300) || "The response is empty.") };
-  const title = `HTTP ${response.status} ${response.statusText}`.trim();
-  return { title, status: response.status, ...known, retryAt: Date.now() + (retryAfter(response) ?? 0) * 1000 };
-}
-
-function unreachable() {
+function noResponse() {
   const detail =
-    `${window.location.host} did not respond. Is “make serve” still running? The request may have arrived: with its ` +
-    "key, sending it again buys nothing twice.";
-  return { title: "No connection to the server", detail, retryable: true, unreachable: true };
-}
-
-/** The seconds of Retry-After, or undefined. The API writes no date. */
-function retryAfter(response) {
-  return Number(response.headers.get("Retry-After")) || undefined;
+    `Is “make serve” still running at ${window.location.host}? The request may have arrived: with its key, sending ` +
+    "it again buys nothing twice.";
+  return { title: "The API did not respond", detail, retryable: true, unreachable: true };
 }

@@ -8,11 +8,6 @@ import * as view from "./view.js";
 
 const { at } = view;
 const form = at("form");
-const STATUS = {
-  queued: "nothing is bought yet",
-  started: "the provider may be drawing",
-  generated: "bought, and on its way to S3",
-};
 /** The field of the form that an error, or another field of the event, is about. */
 const FIELDS = {
   CredentialsError: "config.credentials_id",
@@ -87,7 +82,7 @@ async function follow(exchange) {
     if (!result.next) break;
     request.imageId = result.body.image_id;
     keep(request);
-    exchange.words = `Not ready yet: ${STATUS[result.body.status]}. Next look in ${Math.round(result.seconds)} s.`;
+    exchange.words = `Not ready yet: ${result.body.status}. Next look in ${Math.round(result.seconds)} s.`;
     if (exchange === shown) show(exchange);
     await new Promise((resolve) => setTimeout(resolve, result.seconds * 1000));
   }
@@ -107,7 +102,7 @@ function end(exchange, { body, problem }) {
     const origin = originOf(exchange, body);
     Object.assign(exchange, { answer: body, body, origin, words: `The picture is here: ${origin}.` });
     keep(Object.assign(request, { status: "ready", imageId: body._meta_.image_id }));
-    if (isSame(request, requestInForm())) renewKey();
+    if (exchange.call.method === "POST" && isSame(request, requestInForm())) renewKey();
   }
   if (exchange === shown) show(exchange);
   showBudget();
@@ -187,8 +182,6 @@ document.addEventListener("keydown", (event) => {
 });
 at("new-key").addEventListener("click", renewKey);
 at("stop").addEventListener("click", stop);
-at("again").addEventListener("click", () => post(shown.request));
-at("fresh").addEventListener("click", () => show(get(shown.request)));
 at("retry").addEventListener("click", () => (shown.call.method === "GET" ? show(get(shown.request)) : post(shown.request)));
 form.elements.client_id.addEventListener("change", showBudget);
 for (const button of document.querySelectorAll("[data-copy]")) {

@@ -85,7 +85,7 @@ def test_retryable_problem_is_sent_again_after_its_time(visit: Visit, stand_in: 
 def test_lost_server_leaves_the_request_open(visit: Visit, stand_in: StandIn) -> None:
     visit.page.context.set_offline(offline=True)
     visit.send(PROMPT)
-    expect(visit.page.get_by_role("article")).to_contain_text("No connection to the server")
+    expect(visit.page.get_by_role("article")).to_contain_text("The API did not respond")
     visit.see_kept("in progress")
     visit.page.context.set_offline(offline=False)
     visit.see_kept("ready")

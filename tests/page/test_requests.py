@@ -62,7 +62,7 @@ def test_link_shows_its_time_and_is_renewed(visit: Visit) -> None:
     visit.page.clock.fast_forward("01:00:01")
     expect(time_left).to_have_text("link has expired")
     visit.page.clock.set_system_time(datetime.now(UTC))
-    visit.press("Fresh link")
+    visit.press(f"{PROMPT} ready")
     expect(time_left).to_have_text("link works for 60 min")
     visit.see_fact("Origin", "bought before, read again")
 
