@@ -6,6 +6,7 @@ from uuid import UUID
 import pytest
 
 from generate_image.errors import ConfigurationError
+from generate_image.options import OPTIONS
 from generate_image.settings import Settings, is_base_url
 
 NEEDED = {"IMAGE_BUCKET": "pictures", "IMAGE_NAMESPACE": "6f1c8a52-3f0e-4d0a-9a0b-5a5b1e0c7d11"}
@@ -32,7 +33,7 @@ def test_bucket_and_namespace_are_enough() -> None:
     [
         ("IMAGE_MODELS", " dall-e-3 , gpt-image-2,", ("dall-e-3", "gpt-image-2")),
         ("CALLER_OPTIONS", "none", ()),
-        ("CALLER_OPTIONS", "quality, moderation,", ("quality", "moderation")),
+        ("CALLER_OPTIONS", f" {', '.join(OPTIONS)},", OPTIONS),
         ("OPENAI_BASE_URL", "https://eu.api.openai.com/v1/", "https://eu.api.openai.com/v1"),
         ("DOWNLOAD_HOSTS", ".blob.core.windows.net,cdn.example.com", (".blob.core.windows.net", "cdn.example.com")),
         ("DOWNLOAD_URL_SECONDS", "600", 600),
@@ -56,7 +57,7 @@ def test_value_is_parsed(name: str, text: str, value: Any) -> None:  # noqa: ANN
         ("OPENAI_BASE_URL", ["http://api.openai.com/v1"]),
         ("DOWNLOAD_HOSTS", ["https://cdn.example.com"]),
         ("WHEN_OUTCOME_UNKNOWN", ["Yes"]),
-        ("DOWNLOAD_URL_SECONDS", ["59", "3601", "604801", "1e3"]),
+        ("DOWNLOAD_URL_SECONDS", ["59", "3601", "604801", "1e3", "1_000"]),
         ("MONTHLY_BUDGET_USD", ["-1", "1e3", "0.0000001"]),
         ("CLOUDFRONT_DOMAIN", ["https://pictures.example"]),
         ("STATE_MACHINE_ARN", ["generate-image"]),
