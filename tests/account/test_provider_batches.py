@@ -11,6 +11,7 @@ from generate_image.credentials import Credentials
 from generate_image.deadline import Deadline
 from generate_image.errors import OutcomeUnknownError, ProviderAuthError, ProviderUnavailableError, RateLimitedError
 from generate_image.provider.batch_api import BatchApi, FileNotReadyError
+from generate_image.provider.batch_file import Line
 from generate_image.provider.batch_lines import request_lines
 from generate_image.provider.errors import NoSuchModelError
 from local.openai_stand_in import StandIn
@@ -47,6 +48,14 @@ def test_batch_is_submitted_and_its_lines_are_read(stand_in: StandIn, takes_rang
         [first, *_] = api.lines(ended.output_file_id or "", key, offset=line.end)
         assert first == following
     assert list(api.lines(ended.output_file_id or "", key, offset=lines[-1].end)) == []
+
+
+def test_rest_of_a_file_is_requested() -> None:
+    with ProviderServer(respond(206, b"bc\n")) as server:
+        [line] = api_at(server.base_url).lines("file-1", KEY, offset=7)
+    assert line == Line(bytearray(b"bc"), end=10, is_whole=True)
+    [request] = server.requests
+    assert (request.headers["range"], request.headers["accept-encoding"]) == ("bytes=7-", "identity")
 
 
 def refuse_file(status: int, message: str, param: str | None) -> Responder:

@@ -18,12 +18,21 @@ from generate_image.errors import (
     ProviderUnavailableError,
     RateLimitedError,
 )
-from generate_image.picture import BoughtPicture, Usage
-from generate_image.provider.connection import LARGEST_RESPONSE_BYTES
+from generate_image.picture import LARGEST_BYTES, BoughtPicture, Usage
 from generate_image.provider.images_api import ATTEMPTS, MISSING_SECONDS, Purchase
 from generate_image.provider.models import request_parameters
 from tests.account.buyer import FIRST, SECOND, Buyer
-from tests.provider_server import PICTURE, ProviderServer, Request, Responder, picture, refuse, respond, write
+from tests.provider_server import (
+    PICTURE,
+    ProviderServer,
+    Request,
+    Responder,
+    picture,
+    picture_document,
+    refuse,
+    respond,
+    write,
+)
 
 LIMITED = refuse(429, "rate_limit_exceeded")
 OVERLOADED = refuse(503, "server_is_overloaded")
@@ -80,9 +89,15 @@ def test_dall_e_model_returns_a_url() -> None:
     assert bought == Purchase(BoughtPicture("dall-e-3", None, None, 0.04, url), 0, None)
 
 
+def test_largest_picture_is_bought_beside_the_longest_prompt() -> None:
+    largest = PICTURE.ljust(LARGEST_BYTES, b"\0")
+    with ProviderServer(respond(200, picture_document(largest) | {"revised_prompt": "\0" * 32_000})) as server:
+        assert Buyer(server.base_url).buy().content == largest
+
+
 @pytest.mark.parametrize(
     ("body", "why"),
-    [(b" " * (LARGEST_RESPONSE_BYTES + 1), "no picture is that large"), ({"data": []}, "contains no picture")],
+    [(b" " * (LARGEST_BYTES * 3 // 2), "no picture is that large"), ({"data": []}, "contains no picture")],
     ids=["larger than any picture", "without a picture"],
 )
 def test_unusable_success_may_be_billed(body: object, why: str) -> None:

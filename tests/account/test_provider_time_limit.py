@@ -88,6 +88,13 @@ def test_call_after_the_deadline_sends_nothing(call: Call, error: type[Exception
     assert server.connections == 0
 
 
+def test_tls_handshake_without_a_response_ends_and_buys_nothing() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"https://127.0.0.1:{silent.getsockname()[1]}/v1"
+        with pytest.raises(ProviderUnavailableError, match="nothing was bought"):
+            post(url, KEY, b"{}", lambda: 0.01)
+
+
 def test_deadline_during_the_connect_proves_nothing_was_sent() -> None:
     left = iter([60.0, 0.0])
     with ProviderServer(picture()) as server, pytest.raises(ProviderUnavailableError, match="nothing was bought"):

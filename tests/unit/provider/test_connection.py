@@ -7,7 +7,7 @@ import pytest
 import requests
 
 from generate_image.deadline import DeadlineExceededError
-from generate_image.provider.connection import request_id_in
+from generate_image.provider.connection import ProviderResponse, request_id_in
 from generate_image.provider.post import _Body
 from generate_image.provider.time_limit import _Reader
 
@@ -32,6 +32,11 @@ def test_sent_body_cannot_be_cancelled() -> None:
 def test_request_id_with_other_characters_is_dropped() -> None:
     kept, dropped = ["req_0123abc", "a.b-c", "a" * 128], ["", "a" * 129, "req 1", "a\r\nx: y", "ä", '"}', "req_1\n"]
     assert [value for value in kept + dropped if request_id_in({"x-request-id": value}) == value] == kept
+
+
+def test_only_a_2xx_is_a_success() -> None:
+    responses = [ProviderResponse(status, {}, b"", None) for status in (199, 200, 299, 300)]
+    assert [response.status for response in responses if response.is_success] == [200, 299]
 
 
 class FakeSocket:
