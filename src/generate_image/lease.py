@@ -87,7 +87,7 @@ class Leases:
                 return self._records.write(wanted, replacing=replacing)
             except RecordChangedError as changed:
                 replacing = changed.current
-            if replacing is not None and is_held_by(replacing, new):
+            if is_held_by(replacing, new):
                 continue
             stored = self._stored_or_free(replacing, new.request_hash)
             if stored is not None:
@@ -99,7 +99,7 @@ class Leases:
         Raises the errors of ``acquire``.
         """
         record = self._records.read(new.client_id, new.image_id)
-        if record is not None and is_held_by(record, new):
+        if is_held_by(record, new):
             return None
         stored = self._stored_or_free(record, new.request_hash)
         is_bought = record is not None and record.status is Status.GENERATED

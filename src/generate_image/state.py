@@ -97,11 +97,13 @@ def _outcome_unknown() -> OutcomeUnknownError:
     )
 
 
-def is_held_by(record: Record, new: Record) -> bool:
+def is_held_by(record: Record | None, new: Record) -> bool:
     """Return whether ``new`` continues this record: the same holder, and no outcome yet.
 
     A holder knows the outcome of its own purchase, also after its lease has expired.
     """
+    if record is None:
+        return False
     return is_open(record) and (record.holder, record.request_hash) == (new.holder, new.request_hash)
 
 
