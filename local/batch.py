@@ -58,9 +58,8 @@ def main(path: Path, environ: Mapping[str, str]) -> int:
         totals = json.loads(execution["output"])
         batch.folder.write_results(totals["results"])
         if batch.generate.stopped.is_set():
-            if (
-                StoppedError.__name__ in totals["failed"]
-            ):  # without these results, the next start continues the execution
+            if StoppedError.__name__ in totals["failed"]:
+                # Without these results, the next start continues the execution.
                 local.s3().delete_object(Bucket=BUCKET, Key=totals["results"].removeprefix(f"s3://{BUCKET}/"))
             problem = batch.generate.problem
             report(f"{f'Stopped: {problem}' if problem else 'Interrupted.'} {batch.summary()}")

@@ -73,12 +73,12 @@ def test_shard_that_fails_gives_its_error_to_each_item(machines: Machines) -> No
 
 
 def test_interrupted_import_goes_on_after_a_redrive(machines: Machines) -> None:
-    buy = machines.batch_shards
+    buy, following = machines.batch_shards, []
 
     def interrupted(step: Any, context: LocalContext) -> Any:  # noqa: ANN401  # JSON
         if step["step"] != "import":
             return buy(step, context)
-        buy(step, LocalContext(seconds=61.0))  # the time for one line
+        following.append(buy(step, LocalContext(seconds=61.0))["next"])  # the time for one line
         raise KeyError("a defect in the middle of the import")
 
     machines.batch_shards = interrupted
@@ -89,7 +89,7 @@ def test_interrupted_import_goes_on_after_a_redrive(machines: Machines) -> None:
 
     redriven = machines.redrive(GENERATE_IMAGES_BATCH, failed)
 
-    assert failed.status == "FAILED"
+    assert (failed.status, following) == ("FAILED", ["import"])
     assert (redriven.output["bought"], redriven.output["failed"]) == (3, {})
     assert len(machines.stand_in.batches.batches) == 1
     assert machines.stand_in.ledger()["billed"] == 3
