@@ -8,15 +8,6 @@ from playwright.sync_api import Browser, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 MISSING = f"This needs a browser on the PATH: {', '.join(NAMES)}. Debian: apt-get install chromium"
-OPTIONS = (
-    "--no-sandbox",  # Chromium does not start its sandbox as root, the user of containers
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 
 
 def chromium() -> str | None:
@@ -27,9 +18,5 @@ def chromium() -> str | None:
 @contextmanager
 def browser(executable: str) -> Iterator[Browser]:
     """Run a browser until the context ends."""
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=executable, args=OPTIONS)
-        try:
-            yield running
-        finally:
-            running.close()
+    with sync_playwright() as playwright, playwright.chromium.launch(executable_path=executable) as running:
+        yield running

@@ -55,11 +55,12 @@ class Watched:
             answer = self._invoke(event, context)
             self._keep(event, answer)
         except (OSError, CommandError) as error:
-            self.problem = error
-            self.stop()
+            self._stop_for(error)
             raise
         finally:
-            self._check_folder()
+            folder = self._local.account.folder
+            if folder is not None and folder.problem is not None:
+                self._stop_for(folder.problem)
         return answer
 
     def _require_space(self) -> None:
@@ -72,11 +73,9 @@ class Watched:
                 FAILURE,
             )
 
-    def _check_folder(self) -> None:
-        """Stop at the first object that the account's folder could not keep."""
-        if self._local.account.folder is not None and self._local.account.folder.problem is not None:
-            self.problem = self._local.account.folder.problem
-            self.stop()
+    def _stop_for(self, problem: OSError | CommandError) -> None:
+        self.problem = problem
+        self.stop()
 
     def _invoke(self, event: Any, context: LocalContext) -> Any:  # noqa: ANN401  # JSON
         with self._lock:

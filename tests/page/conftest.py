@@ -6,7 +6,7 @@ from io import StringIO
 from threading import Event
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext
+from playwright.sync_api import Browser
 
 from local.account import Account
 from local.browser import MISSING, browser, chromium
@@ -26,13 +26,6 @@ def running_browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def context(running_browser: Browser) -> Iterator[BrowserContext]:
-    permissions = ["clipboard-read", "clipboard-write"]
-    with running_browser.new_context(reduced_motion="reduce", permissions=permissions) as context:
-        yield context
-
-
-@pytest.fixture
 def url(account: Account, stand_in: StandIn, request: pytest.FixtureRequest) -> Iterator[str]:
     """The page's address. An indirect parameter has settings of the functions."""
     account.create_secret({"apiKey": stand_in.api_key})
@@ -45,15 +38,17 @@ def url(account: Account, stand_in: StandIn, request: pytest.FixtureRequest) -> 
 
 
 @pytest.fixture
-def open_page(context: BrowserContext, url: str) -> Iterator[Callable[[], Visit]]:
+def open_page(running_browser: Browser, url: str) -> Iterator[Callable[[], Visit]]:
     """Open the page in a new tab. A complaint of the browser that the test does not expect fails it."""
     visits: list[Visit] = []
+    permissions = ["clipboard-read", "clipboard-write"]
+    with running_browser.new_context(reduced_motion="reduce", permissions=permissions) as context:
 
-    def open_tab() -> Visit:
-        visits.append(Visit(context.new_page(), url))
-        return visits[-1]
+        def open_tab() -> Visit:
+            visits.append(Visit(context.new_page(), url))
+            return visits[-1]
 
-    yield open_tab
+        yield open_tab
     assert [complaint for visit in visits for complaint in visit.complaints] == []
 
 
