@@ -1,9 +1,11 @@
 """The Batch API's client over real HTTP, against the stand-in and a scripted provider."""
 
 import json
+import socket
 from collections.abc import Callable
 from contextlib import closing
 from itertools import pairwise
+from threading import Event
 
 import pytest
 
@@ -11,12 +13,12 @@ from generate_image.credentials import Credentials
 from generate_image.deadline import Deadline
 from generate_image.errors import OutcomeUnknownError, ProviderAuthError, ProviderUnavailableError, RateLimitedError
 from generate_image.provider.batch_api import BatchApi, FileNotReadyError
-from generate_image.provider.batch_file import Line
+from generate_image.provider.batch_file import CHUNK_BYTES, Line
 from generate_image.provider.batch_lines import request_lines
 from generate_image.provider.errors import NoSuchModelError
 from local.openai_stand_in import StandIn
 from tests.memory_s3 import Clock
-from tests.provider_server import ProviderServer, Responder, refuse, respond, write
+from tests.provider_server import ProviderServer, Request, Responder, message, refuse, respond, write
 
 MODEL = "gpt-image-2.6-flare"
 KEY = Credentials("sk-one")
@@ -56,6 +58,23 @@ def test_rest_of_a_file_is_requested() -> None:
     assert line == Line(bytearray(b"bc"), end=10, is_whole=True)
     [request] = server.requests
     assert (request.headers["range"], request.headers["accept-encoding"]) == ("bytes=7-", "identity")
+
+
+def test_line_is_read_before_the_file_has_ended() -> None:
+    """The output file of a shard is larger than the function's memory."""
+    was_read = Event()
+    content = message(200, (b"x" * (CHUNK_BYTES - 1) + b"\n") * 2)
+
+    def responder(connection: socket.socket, _request: Request) -> None:
+        connection.sendall(content[:-CHUNK_BYTES])
+        was_read.wait(timeout=10)
+        connection.sendall(content[-CHUNK_BYTES:] if was_read.is_set() else b"")
+
+    with ProviderServer(responder) as server:
+        lines = api_at(server.base_url).lines("file-1", KEY)
+        next(lines)
+        was_read.set()
+        assert len(list(lines)) == 1
 
 
 def refuse_file(status: int, message: str, param: str | None) -> Responder:
