@@ -1,6 +1,5 @@
 """The streams of a batch in S3, and the two functions that read and write them."""
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -57,15 +56,6 @@ def test_failed_write_leaves_neither_object_nor_parts(files: BatchFiles, s3: Any
     assert "Uploads" not in s3.list_multipart_uploads(Bucket=BUCKET)
 
 
-def test_line_that_is_larger_than_a_read_is_one_result(files: BatchFiles) -> None:
-    results = [{"Status": "SUCCEEDED", "Output": "é" * 1_500_000}, {"Status": "FAILED"}]
-    files.write("results/run/SUCCEEDED_0.jsonl", [json.dumps(result).encode() + b"\n" for result in results])
-    manifest = {"ResultFiles": {"FAILED": [], "SUCCEEDED": [{"Key": "results/run/SUCCEEDED_0.jsonl"}]}}
-    files.write("results/run/manifest.json", [json.dumps(manifest).encode()])
-
-    assert list(files.results("results/run/manifest.json")) == results
-
-
 def test_interrupted_read_is_a_storage_error() -> None:
     class Client:
         """Also the body of its response."""
@@ -84,20 +74,16 @@ def test_interrupted_read_is_a_storage_error() -> None:
         content.read()
 
 
-def test_missing_list_is_an_invalid_request(account: Account) -> None:
+def test_missing_objects_are_named(account: Account) -> None:
     event = {"input": {"list": "lists/a.csv"}, "execution": "run"}
-
     with pytest.raises(InvalidRequestError, match=r"the bucket has no lists/a\.csv"):
         function_of(account, prepare_list)(
             event | {"max_concurrency": 5, "tolerated_failure_percentage": 100}, LocalContext()
         )
 
-
-def test_missing_results_are_a_configuration_error(account: Account) -> None:
-    event = {"name": "spring", "map_run": {"ResultWriterDetails": {"Bucket": BUCKET, "Key": "results/run/a.json"}}}
-
+    written = {"Bucket": BUCKET, "Key": "results/run/a.json"}
     with pytest.raises(ConfigurationError, match=r"results/run/a\.json"):
-        function_of(account, count_results)(event, LocalContext())
+        function_of(account, count_results)({"map_run": {"ResultWriterDetails": written}}, LocalContext())
 
 
 def test_map_run_without_results_has_totals_of_zero(account: Account) -> None:
