@@ -76,6 +76,8 @@ def test_ended_purchase_is_reported_by_its_error(
 
     assert response.code == ((reported.status, reported.code) if reported else (404, "ImageNotFoundError"))
     assert response.body.get("instance") == (f"{IMAGES}/{world.image_id()}" if reported else None)
+    assert "request failed" in world.log.getvalue()
+    assert f'"image_id":"{world.image_id()}"' in world.log.getvalue()
 
 
 def test_picture_with_an_unfinished_record_is_found(world: World) -> None:
@@ -128,6 +130,13 @@ def test_get_returns_the_data_of_the_first_request(world: World) -> None:
 
     assert (response.body["nextModule"], response.body["data"]["order"]) == ("next", 4711)
     assert response.headers["Content-Location"] == f"{IMAGES}/{world.image_id()}"
+
+
+def test_link_needs_its_signing_key(world: World) -> None:
+    world.restart(CLOUDFRONT_KEY_PAIR_ID="K2JCJMDEHXQW5F", CLOUDFRONT_PRIVATE_KEY_SECRET="absent")
+    world.save_stored()
+
+    assert world.get().code == (500, "ConfigurationError")
 
 
 def budget_of(world: World, ledger: Ledger, key: str = "cli_1/2027-01") -> Response:

@@ -57,7 +57,7 @@ def recover(world: World) -> None:
         ({0: lambda world: world.fail_every_start(NO_SECRET)}, 1.7, 400, "CredentialsError"),
         ({3: lambda world: world.fail(world.image_id(), REJECTED)}, 6.8, 422, "ContentRejectedError"),
         ({3: lambda world: world.save(Status.FAILED, error=REJECTED)}, 3.5, 422, "ContentRejectedError"),
-        ({2: lambda world: world.s3.reads.extend([Kind.ERROR] * 99), 10: recover}, 10.5, 200, None),
+        ({0.2: lambda world: world.s3.reads.extend([Kind.ERROR] * 99), 10: recover}, 10.5, 200, None),
     ],
 )
 def test_wait_ends_as_soon_as_the_outcome_is_known(
@@ -76,6 +76,7 @@ def test_wait_ends_as_soon_as_the_outcome_is_known(
         assert response.body["_meta_"]["replayed"] is False
     if code:
         assert response.body["instance"] == f"{IMAGES}/{world.image_id()}"
+        assert f'"image_id":"{world.image_id()}"' in world.log.getvalue()
 
 
 @pytest.mark.parametrize(

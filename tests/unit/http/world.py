@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from io import StringIO
 from types import SimpleNamespace
 from typing import Any
+from uuid import uuid4
 
 from generate_image.errors import GenerateImageError
 from generate_image.event import ImageRequest, image_id, request_hash
@@ -20,6 +21,7 @@ from local.gateway import Gateway
 from local.lambda_context import LocalContext
 from tests.contract import CONTRACT, assert_in_contract
 from tests.memory_s3 import Clock, ScriptedS3
+from tests.secrets_manager import MemorySecretsManager
 from tests.step_functions import MACHINE, MemoryStepFunctions
 
 SETTINGS = {
@@ -83,8 +85,10 @@ class World:
         self.settings = Settings.from_mapping(SETTINGS | settings)
         environment = Environment(
             settings=self.settings,
-            log=Log(f"api-{id(self)}", self.log),  # loggers of one name share their keys
-            clients=SimpleNamespace(s3=self.s3, secrets_manager=None, step_functions=self.step_functions),
+            log=Log(f"api-{uuid4()}", self.log),  # loggers of one name share their keys
+            clients=SimpleNamespace(
+                s3=self.s3, secrets_manager=MemorySecretsManager(), step_functions=self.step_functions
+            ),
             clock=self.clock,
             sleep=self.clock.sleep,
         )
