@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import md5
 from io import BytesIO
-from typing import IO, Any
+from typing import Any
 
 from botocore.exceptions import ClientError, ReadTimeoutError
 
@@ -50,26 +50,21 @@ class MemoryS3:
         self._clock = clock
         self.objects: dict[str, StoredObject] = {}
 
-    def put_object(  # boto3's parameters, by its names
-        self,
-        *,
-        Bucket: str,  # noqa: ARG002, N803
-        Key: str,  # noqa: N803
-        Body: bytes | IO[bytes],  # noqa: N803
-        ContentType: str = "binary/octet-stream",  # noqa: N803
-        Metadata: Mapping[str, str] | None = None,  # noqa: N803
-        IfNoneMatch: str | None = None,  # noqa: N803
-        IfMatch: str | None = None,  # noqa: N803
-        Expires: datetime | None = None,  # noqa: N803
-    ) -> dict[str, Any]:
-        present = self.objects.get(Key)
-        if IfMatch is not None and present is None:
+    def put_object(self, **parameters: Any) -> dict[str, Any]:  # noqa: ANN401  # boto3's
+        key, body, version = parameters["Key"], parameters["Body"], parameters.get("IfMatch")
+        present = self.objects.get(key)
+        if version is not None and present is None:
             raise client_error("NoSuchKey", 404, "PutObject")
-        if (IfNoneMatch == "*" and present) or (IfMatch is not None and present and IfMatch != present.etag):
+        if present and (parameters.get("IfNoneMatch") == "*" or version not in (None, present.etag)):
             raise client_error("PreconditionFailed", 412, "PutObject")
-        body = Body if isinstance(Body, bytes) else Body.read()
-        self.objects[Key] = StoredObject(body, ContentType, dict(Metadata or {}), self._now(), Expires)
-        return {"ETag": self.objects[Key].etag}
+        self.objects[key] = StoredObject(
+            body if isinstance(body, bytes) else body.read(),
+            parameters.get("ContentType", "binary/octet-stream"),
+            dict(parameters.get("Metadata", {})),
+            self._now(),
+            parameters.get("Expires"),
+        )
+        return {"ETag": self.objects[key].etag}
 
     def get_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: ARG002, N803
         found = self._found(Key, "NoSuchKey", "GetObject")

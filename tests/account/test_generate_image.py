@@ -69,7 +69,7 @@ def test_no_fault_leaks_a_key_or_a_prompt(module: Module, stand_in: StandIn) -> 
         for name in CATALOGUE:
             stand_in.reset()
             stand_in.dall_e_3 = True
-            stand_in.script(name, delay=0, pause=0.001)
+            stand_in.script(name, delay=0)
             attempt(module, event_for(f"a lighthouse seen by {name}"))
     assert len(module.log_lines()) > 2 * len(CATALOGUE)
 

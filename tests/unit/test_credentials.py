@@ -20,6 +20,8 @@ def test_all_fields_are_read() -> None:
     assert parse(json.dumps(secret)) == Credentials("sk-a", "https://eu.example/v1", "org-1", "proj-1")
     assert parse('{"apiKey": "sk-a", "organization": "", "project": null}') == Credentials("sk-a")
     assert parse(LOCAL, allows_local_hosts=True).base_url == "http://127.0.0.1:9001/v1"
+    for amount, expected in ((5, 5_000_000), (12.5, 12_500_000), ("0.04", 40_000), (0, 0), (None, None)):
+        assert parse(json.dumps({"apiKey": "sk-a", "monthlyBudgetUsd": amount})).monthly_budget == expected
     assert "sk-" not in repr(Credentials("sk-a", "https://sk-b.example", "sk-c", "sk-d"))
 
 
@@ -42,6 +44,13 @@ def test_all_fields_are_read() -> None:
         ('{"apiKey": "sk-a", "baseUrl": "http://api.example/v1"}', "must be an https URL"),
         ('{"apiKey": "sk-a", "baseUrl": "file:///etc/passwd"}', "must be an https URL"),
         (LOCAL, "must be an https URL"),  # in Lambda, the Runtime API and extensions listen there
+        *(
+            (
+                f'{{"apiKey": "sk-a", "monthlyBudgetUsd": {amount}}}',
+                "monthlyBudgetUsd .* must be an amount in US dollars",
+            )
+            for amount in ("true", '"five"', "-1", '"1e9"', "1.0000001", "[]", '"5,00"')
+        ),
     ],
 )
 def test_unusable_secret_is_refused(secret: str, message: str) -> None:

@@ -7,16 +7,14 @@ from typing import Any
 
 import pytest
 
-from generate_image.errors import ConfigurationError, OutcomeUnknownError
+from generate_image.errors import ConfigurationError
 from generate_image.event import image_id, parse_event, request_hash
-from generate_image.record import Record, Status
+from generate_image.record import Record
 from generate_image.settings import Settings
-from generate_image.state import Bought, Failed, Free, InProgress, State, Stored, Unknown, state_of
 
 VERSION_1: dict[str, Any] = json.loads(Path(__file__).with_name("version_1.json").read_text("utf-8"))
 """An event, its id and hash, and its records, all written by version 1."""
 RECORDS: list[dict[str, Any]] = VERSION_1["records"]
-LEASE_UNTIL = 1_700_000_300.123
 
 
 def version_1(record: dict[str, Any]) -> Record:
@@ -50,32 +48,6 @@ def test_request_has_the_id_and_hash_of_version_1(
 @pytest.mark.parametrize("record", RECORDS, ids=lambda record: str(record["status"]))
 def test_record_of_version_1_is_written_unchanged(record: dict[str, Any]) -> None:
     assert json.loads(version_1(record).to_json()) == record
-
-
-@pytest.mark.parametrize(
-    ("number", "now", "is_in_s3", "expected"),
-    [
-        (0, LEASE_UNTIL, False, InProgress),
-        (0, LEASE_UNTIL + 5.1, False, Unknown),
-        (0, LEASE_UNTIL + 5.1, True, Stored),
-        (1, LEASE_UNTIL, False, InProgress),
-        (1, LEASE_UNTIL + 5.1, False, Bought),
-        (1, LEASE_UNTIL + 5.1, True, Stored),
-        (2, LEASE_UNTIL, True, Stored),
-        (2, LEASE_UNTIL, False, Free),
-        (3, LEASE_UNTIL, True, Stored),
-        (4, LEASE_UNTIL, True, Failed),
-        (5, LEASE_UNTIL, False, Unknown),
-        (5, LEASE_UNTIL, True, Stored),
-        (6, LEASE_UNTIL, True, Free),
-    ],
-)
-def test_state_of_each_record_of_version_1(*, number: int, now: float, is_in_s3: bool, expected: type[State]) -> None:
-    record = version_1(RECORDS[number])
-    state = state_of(record, now, lambda record: record._replace(status=Status.STORED) if is_in_s3 else None)
-    assert type(state) is expected
-    if isinstance(state, Unknown):
-        assert isinstance(state.error, OutcomeUnknownError)
 
 
 @pytest.mark.parametrize(

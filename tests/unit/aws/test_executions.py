@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from generate_image.aws.executions import REMEMBERED_IMAGES, TRANSIENT_ERRORS, Execution, Executions
-from generate_image.errors import ERRORS_BY_CODE, ConfigurationError, StepFunctionsError
+from generate_image.errors import ERRORS_BY_CODE
 from tests.memory_s3 import Clock
 from tests.step_functions import MACHINE, MemoryStepFunctions
 
@@ -73,20 +73,6 @@ def test_remembered_attempts_are_bounded(machine: MemoryStepFunctions) -> None:
     executions.start("another", 1, EVENT)
 
     assert [executions.last_known_attempt(name) for name in ("id-0", "id-1", "another")] == [2, None, 1]
-
-
-@pytest.mark.parametrize(
-    ("code", "expected"),
-    [("AccessDeniedException", ConfigurationError), ("ThrottlingException", StepFunctionsError)],
-)
-def test_refused_call_is_mapped(machine: MemoryStepFunctions, code: str, expected: type[Exception]) -> None:
-    machine.failing = code
-    executions = executions_of(machine)
-
-    with pytest.raises(expected):
-        executions.start("an-id", 1, EVENT)
-    with pytest.raises(expected):
-        executions.describe("an-id", 1)
 
 
 OUR_MESSAGE = "The execution failed with CredentialsError."
