@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from functools import partial
-from typing import IO
+from typing import IO, NamedTuple
 
 from generate_image.aws.call import S3, call
 from generate_image.aws.documents import DocumentStore
@@ -125,21 +125,6 @@ class CatchDeath(PictureStore):
             return
 
 
-BREAKS: Mapping[str, tuple[Parts, bool, str]] = {
-    "lease after purchase": (Parts(leases=LeaseAfterPurchase), False, "billed 2 times"),
-    "retry without a response": (Parts(images=RetryWithoutResponse), False, "billed 2 times"),
-    "unknown as unbilled": (Parts(images=UnknownAsUnbilled), False, "billed 2 times"),
-    "release unknown": (Parts(leases=ReleaseUnknown), False, "billed 2 times"),
-    "buy after expiry": (Parts(leases=BuyAfterExpiry), False, "billed 2 times"),
-    "write without a condition": (Parts(records=OverwriteRecords), False, "billed"),
-    "find nothing": (Parts(pictures=FindNothing), False, "was in S3, and was not found"),
-    "keep no URL": (Parts(leases=KeepNoUrl), True, "was known, and was lost"),
-    "never expire": (Parts(leases=NeverExpire), False, "the record is left ['started']"),
-    "catch death": (Parts(pictures=CatchDeath), False, "went on after its death"),
-}
-"""The parts of the function, whether the picture comes by URL, and a broken promise."""
-
-
 class SettleBeforeStore(Budget):
     """Settles the expected cost when the purchase starts."""
 
@@ -170,14 +155,6 @@ class ReserveNothing(Budget):
         self.free(new)
 
 
-BUDGET_BREAKS: Mapping[str, tuple[Parts, str]] = {
-    "settle before store": (Parts(budget=SettleBeforeStore), "and not in full"),
-    "free unknown": (Parts(budget=FreeUnknown), "is counted"),
-    "reserve twice for a picture": (Parts(budget=ReserveForTheInvocation), "is counted"),
-    "reserve nothing": (Parts(budget=ReserveNothing), "is counted"),
-}
-
-
 class ShareReservations(Budget):
     """Replaces the reservation of another caller, which may still buy."""
 
@@ -186,7 +163,35 @@ class ShareReservations(Budget):
         return super()._with_reservation(ledger._replace(open=others), new, reservation, limit)
 
 
-INTERLEAVING_BREAKS: Mapping[str, Parts] = {
+class Break(NamedTuple):
+    """A broken rule and a promise that it breaks. environ: the function's settings."""
+
+    parts: Parts
+    violation: str
+    by_url: bool = False
+    environ: Mapping[str, str] = {}
+
+
+BUDGET = {"MONTHLY_BUDGET_USD": "1", "MAX_PICTURE_USD": "0.04"}
+BREAKS = {
+    "lease after purchase": Break(Parts(leases=LeaseAfterPurchase), "billed 2 times"),
+    "retry without a response": Break(Parts(images=RetryWithoutResponse), "billed 2 times"),
+    "unknown as unbilled": Break(Parts(images=UnknownAsUnbilled), "billed 2 times"),
+    "release unknown": Break(Parts(leases=ReleaseUnknown), "billed 2 times"),
+    "buy after expiry": Break(Parts(leases=BuyAfterExpiry), "billed 2 times"),
+    "write without a condition": Break(Parts(records=OverwriteRecords), "billed"),
+    "find nothing": Break(Parts(pictures=FindNothing), "was in S3, and was not found"),
+    "keep no URL": Break(Parts(leases=KeepNoUrl), "was known, and was lost", by_url=True),
+    "never expire": Break(Parts(leases=NeverExpire), "the record is left ['started']"),
+    "catch death": Break(Parts(pictures=CatchDeath), "went on after its death"),
+    "settle before store": Break(Parts(budget=SettleBeforeStore), "and not in full", environ=BUDGET),
+    "free unknown": Break(Parts(budget=FreeUnknown), "is counted", environ=BUDGET),
+    "reserve twice for a picture": Break(Parts(budget=ReserveForTheInvocation), "is counted", environ=BUDGET),
+    "reserve nothing": Break(Parts(budget=ReserveNothing), "is counted", environ=BUDGET),
+}
+"""Those that a schedule of faults detects."""
+INTERLEAVING_BREAKS = {
     "share reservations": Parts(budget=ShareReservations),
     "write without a condition": Parts(ledgers=OverwriteLedgers),
 }
+"""Those that interleaved calls detect."""

@@ -9,65 +9,59 @@ from collections.abc import Callable, Mapping, Sequence
 import pytest
 
 from generate_image.functions.generate_image import PARTS, Parts
-from tests.proof.breaks import BREAKS, BUDGET_BREAKS
+from tests.proof.breaks import BREAKS, BUDGET
 from tests.proof.faults import KINDS, Fault, Kind
 from tests.proof.provider import CountingProvider
 from tests.proof.request_world import RequestWorld
 from tests.proof.schedules import Report, check
 
-BUDGET = {"MONTHLY_BUDGET_USD": "1", "MAX_PICTURE_USD": "0.04"}
-BUY_AGAIN = {"WHEN_OUTCOME_UNKNOWN": "buy-again"}
 PAIRS = 100
 """For each dialect and environment, in the fast tier."""
 
 by_dialect = pytest.mark.parametrize("by_url", [False, True], ids=["base64", "url"])
-Schedules = Callable[..., Report]
+by_environ = pytest.mark.parametrize("environ", [{}, BUDGET], ids=["", "budget"])
 
 
-@pytest.fixture
-def schedules(provider: CountingProvider) -> Schedules:
-    """Return a function that runs schedules."""
+def schedules(
+    provider: CountingProvider,
+    environ: Mapping[str, str],
+    sample: int | None,
+    *,
+    by_url: bool,
+    parts: Parts = PARTS,
+) -> Report:
+    def run(faults: Sequence[Fault]) -> RequestWorld:
+        return RequestWorld(provider, faults, environ, by_url, parts).run()
 
-    def schedules(
-        environ: Mapping[str, str], sample: int | None, *, by_url: bool = False, parts: Parts = PARTS
-    ) -> Report:
-        def run(faults: Sequence[Fault]) -> RequestWorld:
-            return RequestWorld(provider, faults, environ, by_url, parts).run()
-
-        return check(run, sample)
-
-    return schedules
+    return check(run, sample)
 
 
 @by_dialect
-@pytest.mark.parametrize("environ", [{}, BUDGET], ids=["", "budget"])
+@by_environ
 @pytest.mark.parametrize("sample", [PAIRS, pytest.param(None, marks=pytest.mark.slow)])
 def test_faults_buy_once_within_the_budget(
     *,
-    schedules: Schedules,
+    provider: CountingProvider,
     by_url: bool,
     environ: Mapping[str, str],
     sample: int | None,
     show: Callable[[object], None],
 ) -> None:
-    report = schedules(environ, sample, by_url=by_url)
+    report = schedules(provider, environ, sample, by_url=by_url)
     show(report)
     assert report.violations == []
     assert report.schedules > (4_000 if sample is None else 200), "fewer schedules cannot be all of them"
 
 
 @by_dialect
-def test_buy_again_ends_in_a_picture(*, schedules: Schedules, by_url: bool) -> None:
-    report = schedules(BUY_AGAIN, 0, by_url=by_url)
-    assert [violation for violation in report.violations if "billed" not in violation] == []
-    assert report.ends.keys() <= {"picture", "DownloadError"}  # DownloadError: the URL has expired
-
-
-@by_dialect
-def test_buy_again_counts_each_purchase(*, schedules: Schedules, by_url: bool) -> None:
-    report = schedules(BUDGET | BUY_AGAIN, 0, by_url=by_url)
+@by_environ
+def test_buy_again_counts_each_purchase(
+    *, provider: CountingProvider, by_url: bool, environ: Mapping[str, str]
+) -> None:
+    report = schedules(provider, {**environ, "WHEN_OUTCOME_UNKNOWN": "buy-again"}, 0, by_url=by_url)
     expected = ("billed 2 times", "billed 3 times")
     assert [violation for violation in report.violations if not violation.endswith(expected)] == []
+    assert report.ends.keys() <= {"picture", "DownloadError"}  # DownloadError: the URL has expired
 
 
 @by_dialect
@@ -99,14 +93,7 @@ def test_stored_picture_is_found_though_its_url_expired(provider: CountingProvid
 
 
 @pytest.mark.parametrize("name", BREAKS)
-def test_broken_rule_is_detected(schedules: Schedules, name: str) -> None:
-    parts, by_url, expected = BREAKS[name]
-    report = schedules({}, 0, by_url=by_url, parts=parts)
-    assert [violation for violation in report.violations if expected in violation]
-
-
-@pytest.mark.parametrize("name", BUDGET_BREAKS)
-def test_broken_budget_rule_is_detected(schedules: Schedules, name: str) -> None:
-    parts, expected = BUDGET_BREAKS[name]
-    report = schedules(BUDGET, 0, parts=parts)
-    assert [violation for violation in report.violations if expected in violation]
+def test_broken_rule_is_detected(provider: CountingProvider, name: str) -> None:
+    found = BREAKS[name]
+    report = schedules(provider, found.environ, 0, by_url=found.by_url, parts=found.parts)
+    assert [violation for violation in report.violations if found.violation in violation]
