@@ -1,6 +1,5 @@
 """Buys pictures over real connections, with a clock of its own."""
 
-from collections.abc import Callable
 from uuid import UUID
 
 from generate_image.credentials import Credentials
@@ -18,13 +17,10 @@ RESERVE_SECONDS = 20
 class Buyer:
     """Buys pictures with a clock of its own, on which only its sleep takes time."""
 
-    def __init__(
-        self, base_url: str, *models: str, seconds: float = 60, while_asleep: Callable[[], object] = lambda: None
-    ) -> None:
-        """seconds: left for a purchase. while_asleep: called during each wait."""
+    def __init__(self, base_url: str, *models: str, seconds: float = 60) -> None:
+        """seconds: left for a purchase."""
         self.clock = Clock()
         self.waits: list[float] = []
-        self._while_asleep = while_asleep
         settings = Settings(
             image_bucket="pictures",
             image_namespace=UUID(int=0),
@@ -51,4 +47,3 @@ class Buyer:
     def _sleep(self, seconds: float) -> None:
         self.waits.append(seconds)
         self.clock.pass_by(seconds)
-        self._while_asleep()

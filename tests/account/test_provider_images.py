@@ -82,13 +82,6 @@ def test_request_and_purchase_have_all_facts(tmp_path: Path, monkeypatch: pytest
     assert request.headers.items() >= expected.items()
 
 
-def test_dall_e_model_returns_a_url() -> None:
-    url = "https://pictures.example/1.png"
-    with ProviderServer(respond(200, {"data": [{"url": url}]})) as server:
-        bought = Buyer(server.base_url, "dall-e-3").buy()
-    assert bought == Purchase(BoughtPicture("dall-e-3", None, None, 0.04, url), 0, None)
-
-
 def test_largest_picture_is_bought_beside_the_longest_prompt() -> None:
     largest = PICTURE.ljust(LARGEST_BYTES, b"\0")
     with ProviderServer(respond(200, picture_document(largest) | {"revised_prompt": "\0" * 32_000})) as server:
@@ -117,14 +110,6 @@ def test_failed_connection_buys_nothing_and_names_the_host() -> None:
                 buyer.buy()
             assert len(buyer.waits) == ATTEMPTS - 1
     assert plain.requests == []
-
-
-def test_provider_that_comes_up_between_attempts_is_used() -> None:
-    with ExitStack() as running:
-        server = ProviderServer(picture())
-        buyer = Buyer(server.base_url, while_asleep=lambda: running.enter_context(server))
-        assert buyer.buy().content == PICTURE
-    assert len(buyer.waits) == len(server.requests) == 1
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 
 from generate_image.errors import (
     GenerateImageError,
-    OutcomeUnknownError,
     ProviderRejectedError,
     ProviderResponseError,
     ProviderUnavailableError,
@@ -80,12 +79,11 @@ def _outcome(
         return _picture(response, encoded, model)
     if isinstance(response, dict):
         request_id = response.get("request_id")
-        body = json.dumps(response.get("body")).encode()
-        found = to_error(ProviderResponse(response["status_code"], {}, body, request_id), model=model, now=0.0)
-        if isinstance(found, OutcomeUnknownError) and response["status_code"] >= INTERNAL_SERVER_ERROR:
+        if response["status_code"] >= INTERNAL_SERVER_ERROR:
             # The status is the provider's own: no gateway writes into its files.
-            return _failed()
-        return found
+            return _failed(request_id)
+        body = json.dumps(response.get("body")).encode()
+        return to_error(ProviderResponse(response["status_code"], {}, body, request_id), model=model, now=0.0)
     code = error.get("code") if isinstance(error, dict) else None
     if isinstance(code, str) and code.startswith("batch_"):
         return ProviderUnavailableError("The batch ended before this picture was made; nothing was bought. Try again.")
@@ -99,8 +97,10 @@ def _refusal(code: object) -> ProviderResponse:
     return ProviderResponse(status, {}, json.dumps({"error": {"code": code}}).encode(), None)
 
 
-def _failed() -> ProviderUnavailableError:
-    return ProviderUnavailableError("The provider failed on this request and bought nothing. Try again later.")
+def _failed(request_id: str | None = None) -> ProviderUnavailableError:
+    return ProviderUnavailableError(
+        "The provider failed on this request and bought nothing. Try again later.", provider_request_id=request_id
+    )
 
 
 def _picture(
