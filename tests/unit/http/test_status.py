@@ -1,5 +1,7 @@
 """GET: the status of a picture, by its record and its last execution; and the budget of a client."""
 
+from typing import Any
+
 import pytest
 
 from generate_image.aws.ledger import Ledger, Reservation
@@ -47,28 +49,24 @@ def test_purchase_in_progress_is_pending(
 
 
 @pytest.mark.parametrize(
-    ("status", "recorded", "failures", "reported"),
+    ("record", "failures", "reported"),
     [
-        (None, None, [NO_SECRET], NO_SECRET),
-        (None, None, [NO_SECRET, NO_SECRET, NO_SECRET, REJECTED], REJECTED),
-        (Status.RELEASED, None, [NO_SECRET], NO_SECRET),
-        (Status.RELEASED, None, [], None),
-        (Status.GENERATED, None, [NO_SECRET], NO_SECRET),
-        (Status.GENERATED, None, [], DownloadError("")),
-        (Status.STARTED, None, [NO_SECRET], UNKNOWN),
-        (Status.FAILED, UNKNOWN, [NO_SECRET], UNKNOWN),
-        (Status.FAILED, REJECTED, [NO_SECRET], REJECTED),
+        (None, [NO_SECRET], NO_SECRET),
+        (None, [NO_SECRET, NO_SECRET, NO_SECRET, REJECTED], REJECTED),
+        ({"status": Status.RELEASED, "lease_left": 100}, [NO_SECRET], NO_SECRET),
+        ({"status": Status.RELEASED}, [], None),
+        ({"status": Status.GENERATED, "bought": BOUGHT}, [NO_SECRET], NO_SECRET),
+        ({"status": Status.GENERATED, "bought": BOUGHT}, [], DownloadError("")),
+        ({"status": Status.STARTED}, [NO_SECRET], UNKNOWN),
+        ({"status": Status.FAILED, "error": UNKNOWN}, [NO_SECRET], UNKNOWN),
+        ({"status": Status.FAILED, "error": REJECTED}, [NO_SECRET], REJECTED),
     ],
 )
 def test_ended_purchase_is_reported_by_its_error(
-    world: World,
-    status: Status | None,
-    recorded: GenerateImageError | None,
-    failures: list[GenerateImageError],
-    reported: GenerateImageError | None,
+    world: World, record: dict[str, Any] | None, failures: list[GenerateImageError], reported: GenerateImageError | None
 ) -> None:
-    if status:
-        world.save(status, bought=BOUGHT, error=recorded)
+    if record:
+        world.save(**record)
     for attempt, failure in enumerate(failures, 1):
         world.execute(attempt, failure)
 
