@@ -49,7 +49,7 @@ export function curlCommand({ url, headers, body }) {
   return lines.join(" \\\n  ");
 }
 
-/** Make a call. Returns {status, body} with the picture, a problem, or the next call and its time: {next, seconds}. */
+/** Make a call. Returns {status, body}, and the problem or the next call: {problem} or {next, seconds}. */
 export async function send(call) {
   let response;
   let body;
@@ -67,8 +67,8 @@ export async function send(call) {
     return { status, body, next: { method: "GET", url, headers: {} }, seconds: seconds || PAUSE };
   }
   // A problem of RFC 9457, or API Gateway's {message}.
-  const problem = { title: `HTTP ${status}`, status, detail: body.message, ...body, retryAt: Date.now() + seconds * 1000 };
-  return { status, body, problem };
+  const known = { title: `HTTP ${status}`, status, detail: body.message, ...body };
+  return { status, body, problem: { ...known, retryAt: Date.now() + seconds * 1000 } };
 }
 
 function noResponse() {

@@ -34,7 +34,11 @@ function renewKey() {
 
 /** Send a request. With a key that was sent before, the API returns the same picture. */
 function post(request) {
-  if (exchangeOf(request)) return; // a double click
+  const open = exchangeOf(request);
+  if (open) { // a double click
+    show(open);
+    return;
+  }
   const sent = { ...request, status: "open" };
   show(start(sent, postCall(sent), sent.wait === "0" ? "Sent." : `Sent. The API waits up to ${sent.wait} s.`));
   keep(sent);
@@ -47,8 +51,9 @@ function get(request) {
 
 /** Continue a request that was sent before. */
 function resume(request) {
-  const words = "Sent before this page was opened.";
-  return exchangeOf(request) ?? (request.imageId ? get(request) : start(request, postCall({ ...request, wait: "0" }), words));
+  const open = exchangeOf(request);
+  if (open || request.imageId) return open ?? get(request);
+  return start(request, postCall({ ...request, wait: "0" }), "Sent before.");
 }
 
 function exchangeOf(request) {
@@ -182,7 +187,10 @@ document.addEventListener("keydown", (event) => {
 });
 at("new-key").addEventListener("click", renewKey);
 at("stop").addEventListener("click", stop);
-at("retry").addEventListener("click", () => (shown.call.method === "GET" ? show(get(shown.request)) : post(shown.request)));
+at("retry").addEventListener("click", () => {
+  if (shown.call.method === "GET") show(get(shown.request));
+  else post(shown.request);
+});
 form.elements.client_id.addEventListener("change", showBudget);
 for (const button of document.querySelectorAll("[data-copy]")) {
   button.addEventListener("click", async () => {
