@@ -46,7 +46,9 @@ def test_answer_is_that_of_the_module(machines: Machines) -> None:
     answer = result["Output"]
     assert (result["Status"], answer["nextModule"], answer["data"]["order"]) == ("SUCCEEDED", "next", {"number": 4711})
     assert answer["_meta_"]["replayed"] is False
-    assert machines.read(answer["_meta_"]["key"].replace(".png", ".json"))
+    record = json.loads(machines.read(answer["_meta_"]["key"].replace(".png", ".json")))
+    assert (record["status"], record["picture"]["key"]) == ("stored", answer["_meta_"]["key"])
+    assert machines.log.getvalue().count("picture bought") == 1
 
 
 def test_ended_batch_is_imported_while_another_goes_on(machines: Machines) -> None:
