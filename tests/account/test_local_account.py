@@ -104,11 +104,11 @@ def test_objects_that_ended_are_in_no_folder(tmp_path: Path) -> None:
     assert found == {"2026-11.json", "2026-11.json.headers", "5f0c.json", "5f0c.json.headers", "cut-off.png.headers"}
 
 
-@pytest.mark.parametrize("damaged", [RECORD, f"{PICTURE}.headers"])
-def test_damaged_file_is_named(tmp_path: Path, damaged: str) -> None:
+@pytest.mark.parametrize(("damaged", "content"), [(RECORD, b"{"), (PICTURE, b""), (f"{PICTURE}.headers", b"[]")])
+def test_damaged_file_is_named(tmp_path: Path, damaged: str, content: bytes) -> None:
     with account_in(tmp_path) as s3:
         put(s3, RECORD, PICTURE)
-    (tmp_path / damaged).write_bytes(b"")
+    (tmp_path / damaged).write_bytes(content)
 
     with pytest.raises(CommandError, match=damaged.removesuffix(".headers")), account_in(tmp_path):
         pass
