@@ -14,7 +14,7 @@ from local.account import Account
 from local.functions import ConcurrentFunction, environment
 from local.gateway import Gateway
 from local.lambda_context import Function
-from local.state_machines import StateMachines, function_arn
+from local.state_machines import GENERATE_IMAGE, SUBSTITUTIONS, StateMachines, definition_text
 
 ROOT = Path(__file__).parents[1]
 CONTRACT: Mapping[str, Any] = yaml.safe_load((ROOT / "openapi.yaml").read_text("utf-8"))
@@ -49,8 +49,5 @@ def http_api(
 @contextmanager
 def state_machine(account: Account, function: Function, *, sleep: Callable[[float], None]) -> Iterator[str]:
     """Run the state machine for one picture until the context ends, and give its ARN."""
-    name = "GenerateImageFunction"
-    with StateMachines(account, {name: function}, sleep=sleep) as machines:
-        definition = (ROOT / "statemachines" / "generate_image.asl.yaml").read_text("utf-8")
-        substitutions = {f"{name}Arn": function_arn(name), "Partition": "aws"}
-        yield machines.create(f"generate-image-{uuid4()}", definition, substitutions)
+    with StateMachines(account, {"GenerateImageFunction": function}, sleep=sleep) as machines:
+        yield machines.create(f"generate-image-{uuid4()}", definition_text(GENERATE_IMAGE), SUBSTITUTIONS)
