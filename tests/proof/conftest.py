@@ -45,4 +45,4 @@ def atomic_account(account: Account) -> Iterator[Account]:
     """
     with serving(DomainDispatcherApplication(create_backend_app), 0, threaded=False) as server:
         server.socket.listen(WAITING_CONNECTIONS)
-        yield replace(account, endpoint=f"http://127.0.0.1:{server.server_port}")
+        yield replace(account, endpoint=f"http://127.0.0.1:{server.port}")
