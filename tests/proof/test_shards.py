@@ -155,12 +155,13 @@ class LateWorld(ShardWorld):
         return super()._step(step, shards)
 
 
-def test_late_import_resolves_an_unknown_outcome(batches: BatchProvider) -> None:
-    world = LateWorld(batches, is_direct=False).run()
+@pytest.mark.parametrize(("prompt", "error"), [("a lighthouse", None), ("[500]", "ProviderUnavailableError")])
+def test_late_import_resolves_an_unknown_outcome(batches: BatchProvider, prompt: str, error: str | None) -> None:
+    world = LateWorld(batches, prompts=(prompt, "a quay"), is_direct=False).run()
 
     assert isinstance(world.direct[0], OutcomeUnknownError)
-    assert world.errors() == [None, None]
-    assert list(world.violations()) == []
+    assert world.errors() == [error, None]
+    assert list(world.broken_promises()) == []
 
 
 def test_budget_without_room_refuses_single_items(batches: BatchProvider) -> None:
