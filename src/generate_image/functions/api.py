@@ -4,8 +4,8 @@ from functools import partial
 
 from generate_image.aws.executions import Executions
 from generate_image.errors import ConfigurationError
-from generate_image.functions._parts import Stores
 from generate_image.functions._runtime import Environment, Serve, entry_point
+from generate_image.functions._stores import StoreClasses, Stores
 from generate_image.http.request import CreateRequestReader
 from generate_image.http.response import problem_response
 from generate_image.http.routes import Routes
@@ -21,7 +21,7 @@ def build(environment: Environment) -> Serve:
     settings, clock = environment.settings, environment.clock
     if not settings.state_machine_arn:
         raise ConfigurationError("STATE_MACHINE_ARN is missing: the API function needs a state machine to start.")
-    stores = Stores(environment)
+    stores = Stores(environment, StoreClasses())
     executions = Executions(environment.clients.step_functions, settings.state_machine_arn)
     reader = CreateRequestReader(settings, partial(stores.parse, default_key=""))
     statuses = StatusReader(stores.records, stores.find_stored, executions, clock)
