@@ -50,7 +50,7 @@ class MemoryS3:
         self._clock = clock
         self.objects: dict[str, StoredObject] = {}
 
-    def put_object(self, **parameters: Any) -> dict[str, Any]:  # noqa: ANN401  # boto3's
+    def put_object(self, *, Bucket: str, **parameters: Any) -> dict[str, Any]:  # noqa: ANN401, ARG002, N803  # boto3's
         key, body, version = parameters["Key"], parameters["Body"], parameters.get("IfMatch")
         present = self.objects.get(key)
         if version is not None and present is None:

@@ -18,9 +18,9 @@ from generate_image.money import NOTHING, MicroUsd, to_usd
 from generate_image.picture import BATCH
 from generate_image.provider.models import discounted, largest_cost_of, refusal
 from generate_image.record import Record
-from generate_image.resolution import Resolver, cost_of_bought, is_stale, unexpired_seconds
+from generate_image.resolution import cost_by_record, cost_of_bought, is_stale, unexpired_seconds
 from generate_image.settings import Settings
-from generate_image.state import FindStored
+from generate_image.state import FindStored, InProgress, state_of
 
 RESOLVED_AT_ONCE = 20
 
@@ -39,7 +39,8 @@ class Budget:
     ) -> None:
         self._settings = settings
         self._ledgers = ledgers
-        self._resolver = Resolver(records, find_stored, log, deadline, settings.picture_retention_days)
+        self._records = records
+        self._find_stored = find_stored
         self._log = log
         self._deadline = deadline
 
@@ -67,7 +68,7 @@ class Budget:
             for image_id in stale[:RESOLVED_AT_ONCE]:
                 reservation = ledger.open.get(image_id)
                 if reservation is not None and is_stale(reservation, now):
-                    ledger = self._resolver.resolved(ledger, client_id, image_id)
+                    ledger = self._resolved(ledger, client_id, image_id)
             return ledger
 
         if stale:
@@ -101,11 +102,7 @@ class Budget:
             if len(reserved) < len(costs):
                 self._ledgers.change(client_id, month, close)
         for image_id, amount in reserved.items():
-            cost = costs[image_id]
-            if cost is None:
-                self._log.settled_in_full(image_id, to_usd(amount))
-            elif cost > amount:
-                self._log.settled_above_reservation(image_id, to_usd(cost), to_usd(amount))
+            self._log_settled(image_id, costs[image_id], amount)
 
     def settle(self, record: Record, buyer: str) -> None:
         """Replace the reservation of a bought picture by its cost. A failure is logged: the record keeps the truth.
@@ -155,7 +152,7 @@ class Budget:
         if earlier is not None and earlier.holder != new.holder:
             seconds = unexpired_seconds(earlier, now)
             if seconds <= 0:
-                ledger = self._resolver.resolved(ledger, new.client_id, new.image_id)
+                ledger = self._resolved(ledger, new.client_id, new.image_id)
             if new.image_id in ledger.open:
                 raise in_progress(seconds, earlier.until)
         changed = ledger._replace(limit=limit).with_reservation(new.image_id, reservation)
@@ -163,6 +160,23 @@ class Budget:
             amounts = in_usd(ledger._replace(limit=limit), now)
             raise BudgetExceededError.of_client(new.client_id, amounts, to_usd(reservation.amount))
         return changed
+
+    def _resolved(self, ledger: Ledger, client_id: str, image_id: str) -> Ledger:
+        """Return the ledger with a reservation settled by its record; unchanged while the purchase may still run."""
+        now = self._deadline.clock()
+        state = state_of(self._records.read(client_id, image_id), now, self._find_stored)
+        if isinstance(state, InProgress):
+            return ledger
+        amount = ledger.open[image_id].amount
+        cost = cost_by_record(ledger.open[image_id], state, now, self._settings.picture_retention_days)
+        self._log_settled(image_id, cost, amount)
+        return ledger.settle(image_id, amount if cost is None else cost)
+
+    def _log_settled(self, image_id: str, cost: MicroUsd | None, reserved: MicroUsd) -> None:
+        if cost is None:
+            self._log.settled_in_full(image_id, to_usd(reserved))
+        elif cost > reserved:
+            self._log.settled_above_reservation(image_id, to_usd(cost), to_usd(reserved))
 
     def _bound(self, new: Record) -> MicroUsd:
         """Return the largest cost of the models that take the prompt and the options."""
