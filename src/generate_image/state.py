@@ -102,9 +102,9 @@ def is_held_by(record: Record | None, new: Record) -> bool:
 
     A holder knows the outcome of its own purchase, also after its lease has expired.
     """
-    if record is None:
+    if record is None or not is_open(record):
         return False
-    return is_open(record) and (record.holder, record.request_hash) == (new.holder, new.request_hash)
+    return (record.holder, record.request_hash) == (new.holder, new.request_hash)
 
 
 def is_open(record: Record) -> bool:

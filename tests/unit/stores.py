@@ -14,18 +14,24 @@ from generate_image.state import find_stored_with
 from tests.memory_s3 import Clock, ScriptedS3
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mypy_boto3_s3 import S3Client
 
 LEASE_SECONDS = 60.0
 
 
 class Stores:
-    """waits: the seconds of each sleep. logged: the log so far. lifetime: seconds until the deadline."""
+    """waits: the seconds of each sleep. while_asleep: another writer. logged: the log so far.
+
+    lifetime: seconds until the deadline.
+    """
 
     def __init__(self, lifetime: float = LEASE_SECONDS) -> None:
         self.clock = Clock()
         self.s3 = ScriptedS3(self.clock)
         self.waits: list[float] = []
+        self.while_asleep: Callable[[], object] = lambda: None
         self.logged = StringIO()
         self.log = Log(f"stores {uuid4()}", self.logged)
         self.deadline = Deadline(self.clock)
@@ -54,3 +60,4 @@ class Stores:
     def _sleep(self, seconds: float) -> None:
         self.waits.append(seconds)
         self.clock.pass_by(seconds)
+        self.while_asleep()

@@ -255,6 +255,14 @@ def test_running_purchase_is_not_resolved(month: Month) -> None:
     assert month.holder_of("one") == record.holder
 
 
+def test_reservation_that_is_renewed_meanwhile_stays(month: Month) -> None:
+    month.reserve("one")
+    month.s3.writes = [Kind.CONFLICT]
+    month.while_asleep = lambda: month.reserve("one")
+    month.resolve()
+    assert month.totals() == (0, PICTURE)
+
+
 def test_twenty_old_reservations_are_resolved_at_once(month: Month) -> None:
     for number in range(RESOLVED_AT_ONCE + 1):
         month.reserve(str(number), LARGE)

@@ -70,14 +70,20 @@ CASES: Mapping[str, tuple[Fields | None, float, bool, Status | GenerateImageErro
 FREE = {"no record", "nothing was billed", "its lifetime is over"}
 
 
-@pytest.mark.parametrize("name", CASES)
-@pytest.mark.parametrize("method", ["acquire", "current"])
-def test_record_decides_what_a_request_gets(stores: Stores, name: str, method: str) -> None:
+def arrange(stores: Stores, name: str) -> tuple[Fields, Status | GenerateImageError]:
+    """Arrange a case. Return the fields of its record, and its result."""
     fields, left, is_stored, result = CASES[name]
     if fields is not None:
         stores.existing(stores.new(lease_until=stores.clock.now + left, **fields))
     if is_stored:
         store_picture(stores)
+    return fields or {}, result
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("method", ["acquire", "current"])
+def test_record_decides_what_a_request_gets(stores: Stores, name: str, method: str) -> None:
+    fields, result = arrange(stores, name)
     new = stores.new(holder=OWN)
     call: Callable[[Record], Any] = getattr(leases_of(stores), method)
     if isinstance(result, GenerateImageError):
@@ -88,25 +94,21 @@ def test_record_decides_what_a_request_gets(stores: Stores, name: str, method: s
             saved = stores.saved()
             assert saved is not None
             assert (saved.status, type(saved.error)) == (Status.FAILED, OutcomeUnknownError)
-        return
-    found = call(new)
-    if method == "current" and result is Status.STARTED:
-        assert found is None
+    elif method == "current" and result is Status.STARTED:
+        assert call(new) is None
     else:
-        assert found.status is result
+        found = call(new)
         assert found == stores.saved()
-    if method == "acquire" and result is not Status.STORED:
-        assert (found.holder, found.lease_until) == (OWN, new.lease_until)
-        assert found.bought == (fields or {}).get("bought") if result is Status.GENERATED else found.bought is None
+        assert found.status is result
+        if result is not Status.STARTED and "bought" in fields:
+            assert found.bought == BOUGHT
+        if method == "acquire" and result is not Status.STORED:
+            assert (found.holder, found.lease_until) == (OWN, new.lease_until)
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_key_of_another_request_is_refused(stores: Stores, name: str) -> None:
-    fields, left, is_stored, _ = CASES[name]
-    if fields is not None:
-        stores.existing(stores.new(lease_until=stores.clock.now + left, **fields))
-    if is_stored:
-        store_picture(stores)
+    arrange(stores, name)
     new = stores.new(holder=OWN, request_hash="another")
     if name in FREE:
         assert leases_of(stores).acquire(new) == stores.saved()
