@@ -107,6 +107,13 @@ def test_invalid_item_is_not_requested(batches: BatchProvider) -> None:
     assert batches.batches.files == {}
 
 
+def test_next_model_gets_no_picture_that_may_be_billed(batches: BatchProvider) -> None:
+    world = run(batches, ("a quay", "[line_missing]"), is_direct=False, IMAGE_MODELS=f"retired,{LAST}")
+
+    assert world.errors() == [None, "OutcomeUnknownError"]
+    assert [len(batch.requests) for batch in batches.batches.batches.values()] == [2, 1]
+
+
 def test_each_credential_has_a_batch_of_its_own(batches: BatchProvider) -> None:
     world = ShardWorld(batches, is_direct=False)
     world.items[1]["config"]["credentials_id"] = "another"
