@@ -107,11 +107,16 @@ def test_invalid_item_is_not_requested(batches: BatchProvider) -> None:
     assert batches.batches.files == {}
 
 
-def test_next_model_gets_no_picture_that_may_be_billed(batches: BatchProvider) -> None:
-    world = run(batches, ("a quay", "[line_missing]"), is_direct=False, IMAGE_MODELS=f"retired,{LAST}")
+@pytest.mark.parametrize(
+    ("models", "error", "sizes"), [(f"retired,{LAST}", None, [2, 1]), ("retired", "ModelUnavailableError", [2])]
+)
+def test_missing_model_releases_no_picture_that_may_be_billed(
+    batches: BatchProvider, models: str, error: str | None, sizes: list[int]
+) -> None:
+    world = run(batches, ("a quay", "[line_missing]"), is_direct=False, IMAGE_MODELS=models)
 
-    assert world.errors() == [None, "OutcomeUnknownError"]
-    assert [len(batch.requests) for batch in batches.batches.batches.values()] == [2, 1]
+    assert world.errors() == [error, "OutcomeUnknownError"]
+    assert [len(batch.requests) for batch in batches.batches.batches.values()] == sizes
 
 
 def test_each_credential_has_a_batch_of_its_own(batches: BatchProvider) -> None:
