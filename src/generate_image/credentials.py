@@ -50,9 +50,8 @@ def parse_credentials(text: str, name: str, *, allows_local_hosts: bool) -> Cred
 def _monthly_budget(value: object, name: str) -> MicroUsd | None:
     if value is None:
         return None
-    text = str(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else ""
     try:
-        return parse_usd(text)
+        return parse_usd(str(value))
     except ValueError as error:
         raise CredentialsError(f"monthlyBudgetUsd in the secret of {name} must be {error}.") from None
 
@@ -60,7 +59,7 @@ def _monthly_budget(value: object, name: str) -> MicroUsd | None:
 def _header_value(secret: dict[str, Any], field_name: str, name: str) -> str | None:
     """Return a value that an HTTP header can hold. An exception from the HTTP library would quote a wrong one."""
     value = secret.get(field_name)
-    if value is None or value == "":
+    if value is None:
         return None
     if not isinstance(value, str) or not value.isascii() or not value.isprintable() or " " in value.strip():
         raise CredentialsError(f"{field_name} in the secret of {name} must be a plain string without spaces.")
