@@ -62,6 +62,7 @@ FLARE, LAST = "gpt-image-2.6-flare", "gpt-image-2"
         (["token_limit_exceeded"] * 3, FLARE, None, "stored", [*["failed"] * 3, "completed"]),
         (["file_not_found"] * 2, FLARE, None, "stored", ["completed"]),
         (["batch_lost"], FLARE, None, "stored", ["completed"]),
+        (["token_limit_exceeded", "batch_lost"], FLARE, None, "stored", ["failed", "completed"]),
         ([], f"retired,{LAST}", None, "stored", ["completed"] * 2),
         (["batch_model_not_found"], f"{FLARE},{LAST}", None, "stored", ["failed", "completed"]),
         (["batch_model_not_found"], LAST, "ModelUnavailableError", "released", ["failed"]),

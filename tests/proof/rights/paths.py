@@ -24,8 +24,8 @@ GATEWAY = Gateway(CONTRACT, lambda event, _: event)
 PROMPT_CHARACTERS = 200_000
 MOST_STEPS = 6
 """Of an undisturbed shard."""
-REPLAYABLE = {"Status": "SUCCEEDED", "Output": '{"_meta_": {"replayed": false}}'}
-"""A result of a bought picture."""
+BOUGHT_RESULT = {"Status": "SUCCEEDED", "Output": '{"_meta_": {"replayed": false}}'}
+"""Of an item of a list."""
 
 
 PATHS: dict[str, list[Path]] = {}
@@ -221,7 +221,7 @@ def results_are_counted(world: World) -> None:
     prefix = f"results/{uuid4()}"
     manifest = {"ResultFiles": {"SUCCEEDED": [{"Key": f"{prefix}/SUCCEEDED_0.jsonl"}]}}
     world.put(f"{prefix}/manifest.json", json.dumps(manifest))
-    world.put(f"{prefix}/SUCCEEDED_0.jsonl", json.dumps(REPLAYABLE))
+    world.put(f"{prefix}/SUCCEEDED_0.jsonl", json.dumps(BOUGHT_RESULT))
     assert world.invoke(_count(world, f"{prefix}/manifest.json"))["bought"] == 1
 
 
@@ -232,7 +232,7 @@ def shards_are_counted(world: World) -> None:
     manifest = {"ResultFiles": {"SUCCEEDED": [{"Key": f"{prefix}/run/SUCCEEDED_0.jsonl"}]}}
     world.put(f"{prefix}/run/manifest.json", json.dumps(manifest))
     world.put(f"{prefix}/run/SUCCEEDED_0.jsonl", json.dumps({"Status": "SUCCEEDED", "Output": json.dumps(files)}))
-    world.put(f"{prefix}/shards/SUCCEEDED_0.jsonl", json.dumps(REPLAYABLE))
+    world.put(f"{prefix}/shards/SUCCEEDED_0.jsonl", json.dumps(BOUGHT_RESULT))
     event = _count(world, f"{prefix}/run/manifest.json") | {"pricing": "batch", "key": f"{prefix}/items.jsonl"}
     totals = world.invoke(event)
     assert (totals["bought"], totals["results"]) == (1, f"s3://{world.bucket}/{prefix}/manifest.json")
