@@ -119,8 +119,8 @@ def test_unwritable_object_is_not_in_the_account(tmp_path: Path) -> None:
     with local_account(folder=tmp_path) as account:
         s3 = account.session().client("s3", endpoint_url=account.endpoint)
         put(s3, PICTURE)
-        (tmp_path / f"{RECORD}.new").mkdir()
-        (tmp_path / f"{PICTURE}.new").mkdir()
+        for unwritable in (f"{RECORD}.headers", f"{PICTURE}.new"):
+            (tmp_path / unwritable).mkdir()
         for key in (RECORD, PICTURE):
             with pytest.raises(ClientError, match="InsufficientStorage"):
                 s3.put_object(Bucket=BUCKET, Key=key, Body=b"another")
