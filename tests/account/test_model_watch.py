@@ -94,6 +94,7 @@ def test_days_until_the_shutdown_are_counted(responder: Responder, days: int, me
         (respond(404, b"a host without such a route"), "HTTP 404"),
         (respond(404, {"error": {"message": "Invalid URL (GET /v1/models/x)", "code": None}}), "HTTP 404"),
         (respond(200, b"no JSON"), "no shutdown_date"),
+        (respond(200, b"[" * 100_000), "no shutdown_date"),
         (respond(200, []), "no shutdown_date"),
         (respond(200, {"id": FIRST}), "no shutdown_date"),
         (shutdown("soon"), "no shutdown_date"),

@@ -110,11 +110,12 @@ def test_submission_without_a_connection_made_no_batch() -> None:
         api_at(closed.base_url).create("file-1", {}, KEY, model=MODEL)
 
 
-def test_batches_of_a_file_are_found_on_each_page() -> None:
-    def page(*batches: tuple[str, str, int], more: bool = True) -> Responder:
-        data = [{"id": name, "input_file_id": file, "created_at": created} for name, file, created in batches]
-        return respond(200, {"data": data, "has_more": more})
+def page(*batches: tuple[str, str, int], more: bool = True) -> Responder:
+    data = [{"id": name, "input_file_id": file, "created_at": created} for name, file, created in batches]
+    return respond(200, {"data": data, "has_more": more})
 
+
+def test_batches_of_a_file_are_found_on_each_page() -> None:
     with ProviderServer(
         page(("b", "file-1", 200_000), ("c", "other", 199_000)),
         page(("a", "file-1", 100_000), ("old", "other", 99_999 - 86_400)),
@@ -133,6 +134,13 @@ def test_batches_of_a_file_are_found_on_each_page() -> None:
         first,
         first,
     ]
+
+
+def test_list_of_batches_without_an_end_is_not_read_for_ever() -> None:
+    server = ProviderServer(page(("a", "file-1", 0)))
+    with server, pytest.raises(ProviderUnavailableError, match="more than 50000 entries"):
+        api_at(server.base_url).find("file-1", 0, KEY)
+    assert len(server.requests) == 500
 
 
 CALLS: dict[str, Callable[[BatchApi], object]] = {
