@@ -81,7 +81,7 @@ class Notifications:
         self._waiting += self._received()
         for message in [message for message in self._waiting if message.due <= self._clock()]:
             self._attempt(message)
-        return max(0.0, min(message.due for message in self._waiting) - self._clock()) if self._waiting else None
+        return min(message.due for message in self._waiting) - self._clock() if self._waiting else None
 
     def _received(self) -> Iterator[_Message]:
         while messages := self._sqs.receive_message(QueueUrl=self._messages, MaxNumberOfMessages=10).get("Messages"):

@@ -111,7 +111,7 @@ def test_purchase_sends_one_message_and_a_replay_none(module: Module, hook: Webh
 @pytest.mark.parametrize(
     ("responses", "waits", "undelivered"),
     [
-        ([(500, {}), (429, {}), (401, {})], [2, 4, 8], []),
+        ([(status, {}) for status in (500, 429, 401, 407, 409)], [2, 4, 8, 16, 32], []),
         ([(503, {"Retry-After": "90"})], [90], []),
         ([(503, {"Retry-After": "soon"})], [2], []),
         ([(503, {"Retry-After": "-1"})], [], [KEY]),
