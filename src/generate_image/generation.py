@@ -17,12 +17,11 @@ from generate_image.errors import (
     DownloadError,
     GenerateImageError,
     OutcomeUnknownError,
-    ProviderAuthError,
     ProviderResponseError,
     StorageError,
 )
-from generate_image.event import ImageRequest, image_id, request_hash
-from generate_image.lease import Leases
+from generate_image.event import ImageRequest
+from generate_image.lease import Leases, new_record
 from generate_image.log import Log
 from generate_image.money import MicroUsd
 from generate_image.picture import HEAD_BYTES, StoredPicture, object_key, picture_type
@@ -55,7 +54,7 @@ class Generation(NamedTuple):
 
         Raises GenerateImageError. After every error, the same request can be retried and is bought at most once.
         """
-        new = self._new_record(request)
+        new = new_record(request, self.settings, holder=str(uuid4()), lease_until=self.deadline.at)
         self.log.bind(client_id=request.client_id, image_id=new.image_id)
         credentials = self.credentials.read(request.client_id, request.credentials_id)
         self.links.prepare()
@@ -74,19 +73,6 @@ class Generation(NamedTuple):
             self.log.picture_replayed(record.require_bought(), stored.key)
         link = self.links.link(stored.key, stored.stored_at)
         return answer(record, link, self.settings.image_bucket, request.passed_through, replayed=is_replay)
-
-    def _new_record(self, request: ImageRequest) -> Record:
-        return Record(
-            status=Status.STARTED,
-            client_id=request.client_id,
-            image_id=image_id(request, self.settings),
-            request_hash=request_hash(request, self.settings),
-            holder=str(uuid4()),
-            lease_until=round(self.deadline.at, 3),
-            prompt=request.prompt,
-            passed_through=request.passed_through,
-            options=request.options,
-        )
 
     def _acquire(self, new: Record, limit: MicroUsd) -> tuple[Record, str]:
         """Acquire the lease. Under a limit, reserve the price bound first; a replay needs neither.
@@ -112,7 +98,7 @@ class Generation(NamedTuple):
         self, record: Record, request: ImageRequest, credentials: Credentials, limit: MicroUsd
     ) -> Record:
         try:
-            purchase = self._buy(request, credentials)
+            purchase = self._buy(request)
         except GenerateImageError as error:
             # The ledger comes first: once the record is released, another invocation may use the reservation.
             if limit and error.nothing_billed:
@@ -130,16 +116,12 @@ class Generation(NamedTuple):
             return self._store(bought, BytesIO(purchase.content), replacing=record)
         return self._download_and_store(self.leases.save(bought, replacing=record), credentials)
 
-    def _buy(self, request: ImageRequest, credentials: Credentials) -> Purchase:
+    def _buy(self, request: ImageRequest) -> Purchase:
+        def buy(credentials: Credentials) -> Purchase:
+            return self.images.buy(request.prompt, credentials, request.options)
+
         try:
-            try:
-                return self.images.buy(request.prompt, credentials, request.options)
-            except ProviderAuthError:
-                # The key may have been rotated after the last read.
-                fresh = self.credentials.read(request.client_id, request.credentials_id, fresh=True)
-                if fresh == credentials:
-                    raise
-                return self.images.buy(request.prompt, fresh, request.options)
+            return self.credentials.call(request.client_id, request.credentials_id, buy)
         except GenerateImageError:
             raise
         except Exception as error:  # noqa: BLE001  # a defect of ours leaves the outcome unknown too

@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 from generate_image.aws.records import RecordChangedError, RecordStore
 from generate_image.deadline import Deadline
 from generate_image.errors import GenerateImageError, IdempotencyKeyReusedError, RequestInProgressError
+from generate_image.event import ImageRequest, image_id, request_hash
 from generate_image.log import Log
 from generate_image.record import Record, Status
-from generate_image.settings import WhenOutcomeUnknown
+from generate_image.settings import Settings, WhenOutcomeUnknown
 from generate_image.state import (
     CLOCK_SKEW_SECONDS,
     Failed,
@@ -25,6 +26,21 @@ LONGEST_LEASE_SECONDS = 900.0
 """Of an invocation: Lambda's longest timeout. A longer lease is that of a batch."""
 BATCH_RETRY_AFTER_SECONDS = 300.0
 """Most batches end before their lease, so a retry need not wait for its end."""
+
+
+def new_record(request: ImageRequest, settings: Settings, *, holder: str, lease_until: float) -> Record:
+    """Return the record of a purchase that starts now. lease_until: seconds since the epoch."""
+    return Record(
+        status=Status.STARTED,
+        client_id=request.client_id,
+        image_id=image_id(request, settings),
+        request_hash=request_hash(request, settings),
+        holder=holder,
+        lease_until=round(lease_until, 3),
+        prompt=request.prompt,
+        passed_through=request.passed_through,
+        options=request.options,
+    )
 
 
 def refuse_reused_key(known_hash: str, request_hash: str) -> None:

@@ -2,14 +2,16 @@
 
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from generate_image.aws.call import SECRETS_MANAGER, ExpectedAwsError, call
 from generate_image.credentials import Credentials, parse_credentials
-from generate_image.errors import CredentialsError
+from generate_image.errors import CredentialsError, ProviderAuthError
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
+
+T = TypeVar("T")
 
 CACHED_SECONDS = 300
 CACHE_SIZE = 1000
@@ -57,6 +59,20 @@ class CredentialsStore:
             f"Client {client_id} has no credential named {shown(credentials_id)}. Create the secret "
             f"{self._prefix}/cli_{client_id}/{shown(credentials_id)} with a JSON object that has an apiKey."
         )
+
+    def call(self, client_id: str, credentials_id: str, function: Callable[[Credentials], T]) -> T:
+        """Return the result of a call to the provider. A refused key is read again, because it may be rotated.
+
+        Raises as ``read`` and ``function`` do.
+        """
+        credentials = self.read(client_id, credentials_id)
+        try:
+            return function(credentials)
+        except ProviderAuthError:
+            fresh = self.read(client_id, credentials_id, fresh=True)
+            if fresh == credentials:
+                raise
+            return function(fresh)
 
     def read_of(self, owner: str, credentials_id: str) -> Credentials:
         """Return the credentials of one owner: ``cli_<client_id>`` or ``shared``. Raises as ``read`` does."""

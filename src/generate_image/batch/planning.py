@@ -14,7 +14,8 @@ from generate_image.errors import (
     ModelUnavailableError,
     StorageError,
 )
-from generate_image.event import ImageRequest, image_id, request_hash
+from generate_image.event import ImageRequest, request_hash
+from generate_image.lease import new_record
 from generate_image.money import NOTHING, MicroUsd
 from generate_image.provider.models import is_dall_e, refusal
 from generate_image.record import Record, Status
@@ -79,7 +80,7 @@ class Planning:
         if known is not None:
             return known
         lease_until = round(now + LEASE_SECONDS, 3)
-        news = [self._record(request, shard_id, lease_until) for request in requests]
+        news = [new_record(request, settings, holder=shard_id, lease_until=lease_until) for request in requests]
         planned = Shard(
             id=shard_id,
             execution=execution,
@@ -107,19 +108,6 @@ class Planning:
             requested=tuple(acquired),
             errors={name: error.to_dict() for name, error in found.items()},
             phase=Phase.UPLOAD if acquired else Phase.IMPORTED,
-        )
-
-    def _record(self, request: ImageRequest, shard_id: str, lease_until: float) -> Record:
-        return Record(
-            status=Status.STARTED,
-            client_id=request.client_id,
-            image_id=image_id(request, self._tools.settings),
-            request_hash=request_hash(request, self._tools.settings),
-            holder=shard_id,
-            lease_until=lease_until,
-            prompt=request.prompt,
-            passed_through=request.passed_through,
-            options=request.options,
         )
 
     def _acquire(self, news: Sequence[Record], limit: MicroUsd) -> tuple[list[str], dict[str, GenerateImageError]]:

@@ -13,7 +13,7 @@ from generate_image.aws.shards import ShardStore
 from generate_image.budget import Budget
 from generate_image.credentials import Credentials
 from generate_image.deadline import Deadline
-from generate_image.errors import GenerateImageError, ProviderAuthError
+from generate_image.errors import GenerateImageError
 from generate_image.lease import Leases
 from generate_image.log import Log
 from generate_image.provider.batch_api import BatchApi
@@ -71,14 +71,7 @@ class Tools:
 
     def with_credentials(self, shard: Shard, call: Callable[[Credentials], T]) -> T:
         """Return the result of a call to the provider. A refused key is read again: it may be rotated."""
-        credentials = self.credentials.read(shard.client_id, shard.credentials_id)
-        try:
-            return call(credentials)
-        except ProviderAuthError:
-            fresh = self.credentials.read(shard.client_id, shard.credentials_id, fresh=True)
-            if fresh == credentials:
-                raise
-            return call(fresh)
+        return self.credentials.call(shard.client_id, shard.credentials_id, call)
 
     def own(self, shard: Shard, image_ids: Iterable[str]) -> Iterator[Record]:
         """Yield the records of the shard that no other holder has replaced."""
