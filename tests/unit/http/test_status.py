@@ -89,6 +89,12 @@ def test_picture_with_an_unfinished_record_is_found(world: World) -> None:
     assert (found.status, found.body["_meta_"]["key"], found.body["_meta_"]["replayed"]) == (200, picture.key, True)
 
 
+def test_picture_is_not_found_after_its_lifetime(world: World) -> None:
+    del world.s3.objects[world.save_stored().key]
+
+    assert world.get().code == (404, "ImageNotFoundError")
+
+
 def test_old_failure_is_not_reported_after_the_lifetime(world: World) -> None:
     world.execute(1, NO_SECRET)
     world.clock.sleep(1000)
