@@ -85,6 +85,7 @@ def month() -> Month:
 
 
 def test_limit_of_one_picture_allows_one(month: Month) -> None:
+    month.at("2027-01-31T12:34:56")
     month.reserve("one")
     with pytest.raises(BudgetExceededError, match=r"client 1 is 0\.0400 USD.* may cost 0\.0400 USD") as raised:
         month.reserve("two")
@@ -109,7 +110,7 @@ def test_limit_of_one_picture_allows_one(month: Month) -> None:
     ],
     ids=["free", "settle", "settle in full", "dearer", "unknown cost"],
 )
-@pytest.mark.parametrize("end", ["2027-01-31T23:59:59", "2027-02-01T00:00:30"])
+@pytest.mark.parametrize("end", ["2027-01-31T23:59:59", "2027-02-15T00:00:30"])
 def test_purchase_ends_in_the_month_of_its_reservation(
     month: Month,
     capsys: pytest.CaptureFixture[str],
@@ -165,7 +166,7 @@ def test_batch_reserves_half_and_leaves_the_reservations_of_callers(month: Month
 
 def test_lowered_limit_counts_at_once(month: Month) -> None:
     month.budget.settle_in_full(month.reserve("one", MicroUsd(100_000)))
-    with pytest.raises(BudgetExceededError):
+    with pytest.raises(BudgetExceededError, match=r"client 1 is 0\.0800 USD"):
         month.reserve("two", MicroUsd(79_999))
     month.reserve("two", MicroUsd(80_000))
     assert (month.ledgers.read("1", "2027-01") or EMPTY).limit == 80_000
@@ -198,7 +199,8 @@ def test_clock_that_is_behind_leaves_its_reservation_open(month: Month) -> None:
         (Status.FAILED, {"error": OutcomeUnknownError("Unknown.")}, PICTURE),
         (Status.STARTED, {}, PICTURE),
         (Status.GENERATED, {"bought": BOUGHT}, PICTURE),
-        (Status.STORED, {"bought": BOUGHT._replace(pricing=BATCH)}, PICTURE // 2),
+        # A batch can extend its leases.
+        (Status.STORED, {"bought": BOUGHT._replace(pricing=BATCH), "lease_until": 2_000_000_000.0}, PICTURE // 2),
         (Status.STORED, {"bought": DEAR}, DEAR_COST),
         (Status.STORED, {}, PICTURE),
     ],
@@ -222,10 +224,11 @@ def test_stale_reservation_is_resolved_from_its_record(
 @pytest.mark.parametrize(
     ("status", "later", "bought", "settled"),
     [
-        (Status.RELEASED, -1.0, None, 0),
+        (Status.RELEASED, 0.0, None, 0),
         (Status.RELEASED, 1.0, None, PICTURE),
         (Status.STORED, 1.0, BOUGHT._replace(pricing=BATCH), PICTURE),
         (Status.STORED, 0.0, DEAR, PICTURE),  # bought by a caller without a limit
+        (Status.STORED, 0.0, None, PICTURE),
     ],
 )
 def test_record_of_another_purchase_may_hide_a_bill(
@@ -293,7 +296,7 @@ def test_dearest_model_of_the_list_is_reserved(settings: dict[str, str], amount:
         assert month.totals() == (0, amount)
 
 
-@pytest.mark.parametrize("faults", [[Kind.CONFLICT] * 5, [Kind.LOST], [Kind.CONFLICT, Kind.LOST]])
+@pytest.mark.parametrize("faults", [[], [Kind.CONFLICT] * 5, [Kind.LOST], [Kind.CONFLICT, Kind.LOST]])
 def test_contended_ledger_is_written_once(month: Month, faults: list[Kind | None]) -> None:
     month.s3.writes = list(faults)
     month.reserve("one")
@@ -317,25 +320,22 @@ def test_repeated_reservation_changes_nothing(month: Month) -> None:
     assert (month.ledgers.read("1", "2027-01") or EMPTY).limit == PICTURE * 2
 
 
-@pytest.mark.parametrize(
-    ("fault", "error"), [(Kind.ERROR, StorageError), (Kind.DENIED, ConfigurationError), (None, ConfigurationError)]
-)
-def test_failed_write_reserves_and_settles_nothing(
-    month: Month, fault: Kind | None, error: type[GenerateImageError]
-) -> None:
-    """Without a fault, S3 holds a ledger of another format."""
-    record = month.new()
-    if fault is None:
-        month.s3.put_object(Bucket="", Key="budgets/cli_1/2027-01.json", Body=b"[]")
-    month.s3.writes = [fault, fault]
+@pytest.mark.parametrize(("fault", "error"), [(Kind.ERROR, StorageError), (Kind.DENIED, ConfigurationError)])
+def test_failed_write_reserves_and_settles_nothing(month: Month, fault: Kind, error: type[GenerateImageError]) -> None:
+    month.s3.writes = [fault]
     with pytest.raises(error):
-        month.budget.reserve(record, PICTURE)
-    assert month.logged.getvalue() == ""
-    if fault is not None:
-        month.s3.writes = [None, fault]
-        month.settle(month.reserve())
-        assert month.totals() == (0, PICTURE)
-        assert "ledger not written" in month.logged.getvalue()
+        month.reserve()
+    month.s3.writes = [None, fault]
+    month.settle(month.reserve())
+    assert month.totals() == (0, PICTURE)
+    assert "ledger not written" in month.logged.getvalue()
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"open": []}'])
+def test_ledger_of_another_format_buys_nothing(month: Month, content: bytes) -> None:
+    month.s3.put_object(Bucket="", Key="budgets/cli_1/2027-01.json", Body=content)
+    with pytest.raises(ConfigurationError, match="ledger of an unknown format"):
+        month.reserve()
 
 
 def test_secret_replaces_the_limit() -> None:
