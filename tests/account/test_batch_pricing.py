@@ -112,7 +112,7 @@ SUBMISSIONS = ("batch_lost", "", "token_limit_exceeded", "file_not_found", "batc
 UNKNOWN_AND_BILLED = ("line_missing", "line_malformed")
 
 
-@pytest.mark.parametrize("count", [pytest.param(600, marks=pytest.mark.slow), 30])
+@pytest.mark.parametrize("count", [pytest.param(180, marks=pytest.mark.slow), 30])
 def test_faulty_list_loses_nothing_and_buys_nothing_twice(machines: Machines, count: int) -> None:
     """Each fault meets at least one item, and most submissions meet one."""
     faults = dict(zip(range(0, count, min(20, count // len(LINES))), cycle(LINES), strict=False))
