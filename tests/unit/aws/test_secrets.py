@@ -6,7 +6,8 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from generate_image.aws.secrets import CACHE_SIZE, CACHED_SECONDS, CredentialsStore
-from generate_image.errors import ConfigurationError, CredentialsError, StorageError
+from generate_image.credentials import Credentials
+from generate_image.errors import ConfigurationError, CredentialsError, ProviderAuthError, StorageError
 from tests.memory_s3 import Clock
 from tests.secrets_manager import MemorySecretsManager, secrets_error
 
@@ -70,6 +71,22 @@ def test_cache_is_bounded(store: Store) -> None:
     store.clock.pass_by(CACHED_SECONDS)
     store.key()
     assert store._cache.keys() == {OWN, SHARED}
+
+
+def test_refused_key_is_read_again_and_used_once(store: Store) -> None:
+    used: list[str] = []
+
+    def buy(credentials: Credentials) -> str:
+        used.append(credentials.api_key)
+        if credentials.api_key == "sk-shared":
+            raise ProviderAuthError("Refused.")
+        return "bought"
+
+    with pytest.raises(ProviderAuthError):
+        store.call("1", "openai", buy)
+    store.secrets.texts[SHARED] = '{"apiKey": "sk-rotated"}'
+    assert store.call("1", "openai", buy) == "bought"
+    assert used == ["sk-shared", "sk-shared", "sk-rotated"]
 
 
 def test_owner_can_be_named(store: Store) -> None:
