@@ -36,9 +36,10 @@ def redirect(location: str) -> Responder:
 
 
 def test_picture_is_downloaded_without_the_key() -> None:
-    with ProviderServer(redirect("/b.png?signature=1"), FOUND) as server:
+    with ProviderServer(redirect("/b.png?signature=1"), redirect("c"), redirect("d"), FOUND) as server:
         assert fetch(f"{server.base_url}/a.png?signature=0") == PICTURE
-    assert [request.path for request in server.requests] == ["/v1/a.png?signature=0", "/b.png?signature=1"]
+    paths = [request.path for request in server.requests]
+    assert paths == ["/v1/a.png?signature=0", "/b.png?signature=1", "/c", "/d"]
     assert all("authorization" not in request.headers for request in server.requests)
 
 

@@ -89,10 +89,14 @@ def test_call_after_the_deadline_sends_nothing(call: Call, error: type[Exception
 
 
 def test_tls_handshake_without_a_response_ends_and_buys_nothing() -> None:
+    deadline = Deadline(Clock())
+    deadline.start(0.01)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"https://127.0.0.1:{silent.getsockname()[1]}/v1"
         with pytest.raises(ProviderUnavailableError, match="nothing was bought"):
-            post(url, KEY, b"{}", lambda: 0.01)
+            post(url, KEY, b"{}", deadline.remaining)
+        with pytest.raises(DownloadError):
+            Downloader((), deadline, reserve_seconds=0).fetch(url, url)
 
 
 def test_deadline_during_the_connect_proves_nothing_was_sent() -> None:

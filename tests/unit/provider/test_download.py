@@ -1,6 +1,7 @@
 """Which URLs may be downloaded."""
 
 import socket
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -14,7 +15,8 @@ PROVIDER = "https://api.openai.com/v1"
 def refusal(url: str, *, address: str | None = "10.0.0.8", seconds: float = 30, provider: str = PROVIDER) -> str:
     """Return the reason of a refusal. address: of the host; None: it has none."""
 
-    def resolve(_host: str, _port: int) -> str:
+    def resolve(_host: str, port: int) -> str:
+        assert port == (urlsplit(url).port or 443)
         if address is None:
             raise socket.gaierror
         return address
