@@ -29,7 +29,7 @@ BODY = {"data": [{"b64_json": ENCODED}], "usage": {"input_tokens": 0, "output_to
             Batch("b", "failed", "i", "o", "e", frozenset({"x"}), 5.0, 2),
         ),
         (
-            {"id": "b", "status": "completed", "input_file_id": "i", "output_file_id": "", "errors": None},
+            {"id": "b", "status": "completed", "input_file_id": "i", "output_file_id": "", "error_file_id": ""},
             Batch("b", "completed", "i", None, None, frozenset(), 0.0, 0),
         ),
         (
