@@ -23,8 +23,25 @@ def test_recorded_error_is_restored(code: str) -> None:
     assert type(error)("It failed.").to_dict() == {"code": code, "message": "It failed."}
 
 
+def test_record_is_released_only_after_proof_that_nothing_was_billed() -> None:
+    assert {code for code, error in ERRORS_BY_CODE.items() if not error.nothing_billed} == {
+        "DownloadError",
+        "IdempotencyKeyReusedError",
+        "InternalError",
+        "InvalidRequestError",
+        "OutcomeUnknownError",
+        "ProviderResponseError",
+        "RequestInProgressError",
+    }
+    final = {code for code, error in ERRORS_BY_CODE.items() if error.is_final}
+    assert final == {"ContentRejectedError", "ProviderRejectedError"}
+
+
 def test_internal_error_repeats_no_message() -> None:
-    assert "secret" not in str(InternalError.from_exception(ValueError("a secret prompt")))
+    shown = str(InternalError.from_exception(ValueError("a secret prompt")))
+
+    assert "ValueError" in shown
+    assert "secret" not in shown
 
 
 def test_listed_problems_end_with_one_mark() -> None:
