@@ -14,6 +14,7 @@ from generate_image.picture import HEAD_BYTES, JPEG, PNG, WEBP, PictureType, end
         (b"\xff\xd8\xff\xe0\0\x10JFIF", JPEG),
         (b"RIFF\x10\0\0\0WEBPVP8 ", WEBP),
         (b"RIFF\x10\0\0\0WAVEfmt ", None),
+        (b"JUNK\x10\0\0\0WEBPVP8 ", None),
         (b"<svg xmlns=", None),
         (b"<!doctype html>", None),
         (b"GIF89a", None),
