@@ -11,7 +11,13 @@ import pytest
 
 from generate_image.credentials import Credentials
 from generate_image.deadline import Deadline
-from generate_image.errors import OutcomeUnknownError, ProviderAuthError, ProviderUnavailableError, RateLimitedError
+from generate_image.errors import (
+    OutcomeUnknownError,
+    ProviderAuthError,
+    ProviderRejectedError,
+    ProviderUnavailableError,
+    RateLimitedError,
+)
 from generate_image.provider.batch_api import BatchApi, FileNotReadyError
 from generate_image.provider.batch_file import CHUNK_BYTES, Line
 from generate_image.provider.batch_lines import request_lines
@@ -97,6 +103,7 @@ def refuse_file(status: int, message: str, param: str | None) -> Responder:
         (refuse_file(401, "No.", "file_id"), ProviderAuthError),
         (respond(404, {"error": {"code": "model_not_found"}}), NoSuchModelError),
         (refuse(429, "rate_limit_exceeded"), RateLimitedError),
+        (respond(400, {"error": "a text"}), ProviderRejectedError),
     ],
 )
 def test_submission_is_sent_once_and_may_have_made_a_batch(responder: Responder, error: type[Exception]) -> None:
