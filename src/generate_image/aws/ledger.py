@@ -122,8 +122,8 @@ class LedgerStore(DocumentStore):
         document = self._get(_key(client_id, month))
         return Ledger.from_json(document.content) if document else None
 
-    def change(self, client_id: str, month: str, change: Callable[[Ledger], Ledger]) -> Ledger:
-        """Apply ``change`` to the current ledger and write the result. Returns that.
+    def change(self, client_id: str, month: str, change: Callable[[Ledger], Ledger]) -> None:
+        """Apply ``change`` to the current ledger and write the result.
 
         ``change`` may be called again for a newer version. It returns its argument if nothing is left to do: so a write
         whose response was lost is recognized. Raises its exceptions, StorageError and ConfigurationError.
@@ -136,7 +136,7 @@ class LedgerStore(DocumentStore):
             ledger = Ledger.from_json(document.content) if document else Ledger()
             changed = change(ledger)
             if changed == ledger:
-                return changed
+                return
             if failure is not None:
                 raise failure
             try:
@@ -148,7 +148,7 @@ class LedgerStore(DocumentStore):
                 failure = error  # the write may have taken effect
                 continue
             else:
-                return changed
+                return
             self._sleep(pause * (0.5 + self._random() / 2))
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
