@@ -1,103 +1,91 @@
-"""The stand-in satisfies the official SDK, fails as its script says, and its ledger shows its bills."""
+"""The stand-in satisfies the official SDK, refuses and bills as OpenAI does, and fails as its script says."""
 
 import base64
+import io
 import json
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
-from functools import partial
 from hashlib import sha256
-from http.client import HTTPConnection
-from io import BytesIO
-from threading import Event
+from typing import Any, Final, get_args, get_origin, get_type_hints
 
 import openai
 import pytest
 import requests
+from openai import OpenAI
+from openai.types import Batch, ImageModel
+from openai.types.image_generate_params import ImageGenerateParamsBase
 from PIL import Image
 
-from local.openai_stand_in import CATALOGUE, StandIn
-from local.openai_stand_in.faults import Delivery
+from generate_image.provider.models import output_tokens, price_list
+from local.openai_stand_in import StandIn
+from local.openai_stand_in.parameters import MODELS, RefusalError, accept
+from tests.memory_s3 import Clock
 
+ENDPOINT: Final = "/v1/images/generations"
 MODEL = "gpt-image-2.6-flare"
 PROMPT = "a quiet lake"
-BROKEN = (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)
-
-Post = Callable[..., requests.Response]
+TODAY = date(2026, 11, 30)
+SDK: dict[str, Any] = get_type_hints(ImageGenerateParamsBase)
+NOT_OFFERED = {"output_format": {"gif", "svg"}, "size": {"256x256", "512x512"}}
 
 
 @pytest.fixture
-def client(stand_in: StandIn) -> Iterator[openai.OpenAI]:
-    with openai.OpenAI(base_url=stand_in.base_url, api_key=stand_in.api_key, max_retries=0, timeout=30) as opened:
+def client(stand_in: StandIn) -> Iterator[OpenAI]:
+    with OpenAI(base_url=stand_in.base_url, api_key=stand_in.api_key, max_retries=0, timeout=30) as opened:
         yield opened
 
 
-def request_picture(stand_in: StandIn, prompt: str = PROMPT, **parameters: object) -> requests.Response:
+def post(stand_in: StandIn, prompt: str = PROMPT, **parameters: object) -> requests.Response:
     return requests.post(
-        f"{stand_in.base_url}/images/generations",
+        f"{stand_in.url}{ENDPOINT}",
         json={"model": MODEL, "prompt": prompt, **parameters},
         headers={"Authorization": f"Bearer {stand_in.api_key}"},
         timeout=30,
     )
 
 
-@pytest.fixture
-def post(stand_in: StandIn) -> Post:
-    return partial(request_picture, stand_in)
-
-
-@pytest.mark.parametrize(
-    ("output_format", "background", "alpha"),
-    [("png", "auto", None), ("jpeg", "opaque", None), ("webp", "transparent", (0, 255))],
-)
-def test_sdk_reads_a_picture_of_the_given_options(
-    client: openai.OpenAI, output_format: str, background: str, alpha: tuple[int, int] | None
-) -> None:
-    options = {"size": "1536x1024", "output_format": output_format, "background": background, "moderation": "low"}
+def test_sdk_reads_a_picture_of_the_given_options(client: OpenAI) -> None:
+    options = {"size": "1536x1024", "output_format": "webp", "background": "transparent", "moderation": "low"}
     response = client.images.generate(model=MODEL, prompt=PROMPT, extra_body=options)
-    assert (response.size, response.quality, response.output_format) == ("1536x1024", "medium", output_format)
-    assert response.background == ("transparent" if alpha else "opaque")
+
+    assert (response.size, response.quality, response.output_format) == ("1536x1024", "medium", "webp")
+    assert response.background == "transparent"
     assert response.data
     assert response.usage
     assert (response.usage.input_tokens, response.usage.output_tokens, response.usage.total_tokens) == (3, 343, 346)
-    with Image.open(BytesIO(base64.b64decode(response.data[0].b64_json or "", validate=True))) as picture:
-        assert (picture.format, picture.size) == (output_format.upper(), (1536, 1024))
-        assert alpha is None or picture.getchannel("A").getextrema() == alpha
+    with Image.open(io.BytesIO(base64.b64decode(response.data[0].b64_json or "", validate=True))) as picture:
+        assert (picture.format, picture.size) == ("WEBP", (1536, 1024))
+        assert picture.getchannel("A").getextrema() == (0, 255)
 
 
-def test_dall_e_3_responds_with_a_url(stand_in: StandIn, client: openai.OpenAI) -> None:
+def test_dall_e_3_responds_with_a_url(stand_in: StandIn, client: OpenAI) -> None:
     stand_in.dall_e_3 = True
     response = client.images.generate(model="dall-e-3", prompt=PROMPT, quality="standard")
+
     assert response.data
     assert response.data[0].revised_prompt
     picture = requests.get(response.data[0].url or "", timeout=30)
     assert picture.headers["Content-Type"] == "image/png"
     assert picture.content.startswith(b"\x89PNG")
     assert (stand_in.ledger()["usd"], stand_in.ledger()["downloads"]) == (0.04, 1)
-    assert client.images.generate(model="dall-e-3", prompt=PROMPT, response_format="b64_json").data[0].b64_json  # type: ignore[index]
 
 
-@pytest.mark.parametrize("header", [{"Origin": "https://page.example"}, {"Host": "page.example"}])
-def test_request_of_a_web_page_is_refused(stand_in: StandIn, header: dict[str, str]) -> None:
-    headers = {"Authorization": f"Bearer {stand_in.api_key}", **header}
-    assert requests.get(f"{stand_in.base_url}/models/{MODEL}", headers=headers, timeout=30).status_code == 403
-
-
-def test_sdk_reads_models_and_their_last_day(stand_in: StandIn, client: openai.OpenAI) -> None:
+def test_sdk_reads_models_and_their_last_day(stand_in: StandIn, client: OpenAI) -> None:
     stand_in.clock = datetime(2026, 11, 30, tzinfo=UTC).timestamp
     assert client.models.retrieve(MODEL).shutdown_date is None
     assert client.models.retrieve("gpt-image-1.5").shutdown_date == "2026-12-01"
-    stand_in.shutdown_dates = {MODEL: date(2026, 11, 30)}
+    stand_in.shutdown_dates = {MODEL: TODAY}
     for retired in ("dall-e-3", MODEL):
         with pytest.raises(openai.NotFoundError, match="does not exist") as raised:
             client.models.retrieve(retired)
         assert raised.value.code == "model_not_found"
 
 
-def test_ledger_counts_requests_pictures_and_dollars(stand_in: StandIn, post: Post) -> None:
-    responses = [post(), post(quality="low"), post(n=0), post("else")]
+def test_ledger_counts_requests_pictures_and_dollars(stand_in: StandIn) -> None:
+    responses = [post(stand_in), post(stand_in, quality="low"), post(stand_in, n=0), post(stand_in, "else")]
     stand_in.accept_keys({"sk-next"})
-    responses.append(post())
+    responses.append(post(stand_in))
+
     assert responses[-1].json()["error"]["code"] == "invalid_api_key"
     ledger = stand_in.ledger()
     key = sha256(PROMPT.encode()).hexdigest()[:16]
@@ -111,61 +99,134 @@ def test_ledger_counts_requests_pictures_and_dollars(stand_in: StandIn, post: Po
     assert PROMPT not in json.dumps(ledger)
 
 
-@pytest.mark.parametrize("name", CATALOGUE)
-def test_fault_bills_as_it_says_and_happens_once(stand_in: StandIn, post: Post, name: str) -> None:
-    stand_in.script(name, delay=0)
-    fault = CATALOGUE[name]
-    if fault.delivery is Delivery.WHOLE:
-        response = post()
-        assert response.status_code == (fault.status or 200)
-        assert ("url" in response.text) == (fault.url is not None)
-    else:
-        with pytest.raises(BROKEN):
-            post()
-    assert stand_in.ledger()["billed"] == fault.bills
-    assert "b64_json" in post().text
-
-
-def test_script_matches_by_prompt_and_ends(stand_in: StandIn, post: Post) -> None:
+def test_script_matches_by_prompt_and_ends(stand_in: StandIn) -> None:
     stand_in.script("server_error", match={"prompt_contains": "storm"}, times=2)
     stand_in.script({"fault": "invalid_value", "times": "always", "match": {"prompt_contains": "lake"}})
     prompts = ["a sea", "a storm", "a lake", "a storm", "a storm", "a lake", "a storm [moderation_blocked]"]
-    assert [post(prompt).status_code for prompt in prompts] == [200, 500, 400, 500, 200, 400, 400]
+
+    assert [post(stand_in, prompt).status_code for prompt in prompts] == [200, 500, 400, 500, 200, 400, 400]
     stand_in.forget_script()
-    assert post("a lake").status_code == 200
+    assert post(stand_in, "a lake").status_code == 200
     for error, rule in ((KeyError, {"fault": "nothing"}), (TypeError, {"fault": "url", "staus": 1})):
         with pytest.raises(error):
             stand_in.script(rule)
 
 
-def test_picture_is_billed_after_its_client_has_gone(stand_in: StandIn) -> None:
-    begun, over = Event(), Event()
-
-    def latency(_: float) -> None:
-        begun.set()
-        over.wait(30)
-
-    stand_in.latency, stand_in.sleep = 40, latency
-    entries = stand_in.entries
-    client = HTTPConnection("127.0.0.1", stand_in.port)
-    headers = {"Authorization": f"Bearer {stand_in.api_key}", "Content-Type": "application/json"}
-    client.request("POST", "/v1/images/generations", json.dumps({"model": MODEL, "prompt": PROMPT}), headers)
-    assert begun.wait(30)
-    client.close()
-    assert (entries[0].microdollars, entries[0].status) == (0, None)
-    stand_in.reset()
-    over.set()
-    while entries[0].status is None:
-        over.wait(0)
-    assert entries[0].microdollars > 0
-    assert stand_in.ledger()["requests"] == 0, "a request belongs to the ledger of its arrival"
+def submit(client: OpenAI, *prompts: str) -> Batch:
+    """Submit a batch, which takes 1,000 seconds."""
+    requests_of_batch = [
+        {"custom_id": prompt, "method": "POST", "url": ENDPOINT, "body": {"model": MODEL, "prompt": prompt}}
+        for prompt in prompts
+    ]
+    content = b"\n".join(json.dumps(request).encode() for request in requests_of_batch)
+    file = client.files.create(file=("requests.jsonl", io.BytesIO(content)), purpose="batch")
+    return client.batches.create(
+        input_file_id=file.id, endpoint=ENDPOINT, completion_window="24h", metadata={"shard": "1"}
+    )
 
 
-def test_exit_aborts_a_request_that_waits() -> None:
-    with ThreadPoolExecutor() as pool, StandIn(latency=600) as stand_in:
-        waiting = pool.submit(request_picture, stand_in)
-        while not stand_in.ledger()["requests"]:
-            assert not waiting.done()
-        stand_in.__exit__()
-        assert isinstance(waiting.exception(), requests.ConnectionError)
-        assert stand_in.ledger()["billed"] == 0
+def lines_of(client: OpenAI, file_id: str | None) -> list[dict[str, Any]]:
+    assert file_id is not None
+    return [json.loads(line) for line in client.files.content(file_id).iter_lines() if line]
+
+
+def test_batch_goes_through_its_states_to_two_files(client: OpenAI, stand_in: StandIn) -> None:
+    clock = Clock()
+    stand_in.clock, stand_in.batch_seconds = clock, 1000
+    batch, states = submit(client, "a lighthouse", "a quay", "[moderation_blocked] a fight"), []
+    for _ in range(11):
+        ended = client.batches.retrieve(batch.id)
+        states.append(ended.status)
+        clock.pass_by(100)
+
+    assert list(dict.fromkeys(states)) == ["validating", "in_progress", "finalizing", "completed"]
+    assert batch.metadata == {"shard": "1"}
+    pictures = {line["custom_id"]: line["response"]["body"] for line in lines_of(client, ended.output_file_id)}
+    assert list(pictures) == ["a quay", "a lighthouse"], "the order of the output is not that of the input"
+    assert base64.b64decode(pictures["a quay"]["data"][0]["b64_json"]).startswith(b"\x89PNG")
+    [refused] = lines_of(client, ended.error_file_id)
+    assert refused["response"]["body"]["error"]["code"] == "moderation_blocked"
+    assert ended.request_counts
+    assert (ended.request_counts.completed, ended.request_counts.failed) == (2, 1)
+
+
+def test_cancelled_batch_bills_nothing(client: OpenAI, stand_in: StandIn) -> None:
+    clock = Clock()
+    stand_in.clock, stand_in.batch_seconds = clock, 1000
+    batch = submit(client, "a lighthouse")
+    assert client.batches.cancel(batch.id).status == "cancelled"
+    clock.pass_by(2000)
+
+    assert client.batches.retrieve(batch.id).status == "cancelled"
+    assert stand_in.ledger()["billed"] == 0
+    with pytest.raises(openai.ConflictError):
+        client.batches.cancel(batch.id)
+
+
+def literals(annotation: object) -> set[str]:
+    """Return every string of the Literals within an annotation."""
+    if get_origin(annotation) is None:
+        return {annotation} if isinstance(annotation, str) else set()
+    return set().union(*map(literals, get_args(annotation)))
+
+
+def test_values_are_those_of_the_sdk() -> None:
+    assert set(MODELS) == set(get_args(ImageModel)) - {"dall-e-2"}
+    names = {name for model in MODELS.values() for name in model.choices}
+    assert names | {"model", "prompt", "n", "output_compression"} <= SDK.keys()
+    for name in names:
+        known = {value for model in MODELS.values() for value in model.choices.get(name, ())}
+        assert known | NOT_OFFERED.get(name, set()) == literals(SDK[name])
+
+
+def test_prices_are_those_of_the_module() -> None:
+    for name, price in price_list()["usd_per_million_tokens"].items():
+        assert MODELS[name].usd_per_million_tokens == (price["input"], price["output"])
+        for quality in MODELS[name].patches or ():
+            assert output_tokens(name, quality, "1536x1024") in {None, MODELS[name].output_tokens(1536, 1024, quality)}
+    for name, picture_price in price_list()["usd_per_picture"].items():
+        assert MODELS[name].usd_per_picture == picture_price
+
+
+@pytest.mark.parametrize(
+    ("model", "size", "quality", "tokens"),
+    [
+        (MODEL, "1024x1024", "low", 196),
+        (MODEL, "1024x1024", "max", 7024),
+        (MODEL, "3840x2160", "medium", 865),
+        ("gpt-image-2", "2048x2048", "medium", 3568),
+        ("gpt-image-1-mini", "1536x1024", "low", 400),
+        (MODEL, "auto", "auto", 439),
+        ("dall-e-3", "1024x1024", "standard", 0),
+    ],
+)
+def test_picture_costs_the_published_tokens(model: str, size: str, quality: str, tokens: int) -> None:
+    document = {"model": model, "prompt": "x" * 41, "n": 1, "size": size, "quality": quality}
+    generation = accept(document, MODELS, date(2026, 1, 1))
+
+    assert (generation.input_tokens, generation.output_tokens) == (11, tokens)
+    per_input, per_output = generation.model.usd_per_million_tokens
+    assert generation.microdollars == (11 * per_input + tokens * per_output if tokens else 40_000)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "code", "param"),
+    [
+        ({"prompt": ""}, "empty_string", "prompt"),
+        ({"prompt": "x" * 32_001}, "string_above_max_length", "prompt"),
+        ({"model": "gpt-image-1"}, "invalid_value", "model"),
+        ({"response_format": "b64_json"}, "unknown_parameter", "response_format"),
+        ({"n": "1"}, "invalid_type", "n"),
+        ({"size": "1000x1000"}, "invalid_value", "size"),
+        ({"size": "4096x4096"}, "invalid_value", "size"),
+        ({"size": "3840x1024"}, "invalid_value", "size"),
+        ({"background": "transparent", "output_format": "jpeg"}, "invalid_value", "background"),
+        ({"output_compression": 50}, "invalid_value", "output_compression"),
+        ({"output_compression": 101, "output_format": "jpeg"}, "integer_above_max_value", "output_compression"),
+    ],
+)
+def test_bad_parameter_is_refused(parameters: dict[str, Any], code: str, param: str) -> None:
+    with pytest.raises(RefusalError) as refusal:
+        accept({"model": MODEL, "prompt": "p", **parameters}, MODELS, TODAY)
+    error = refusal.value.body["error"]
+    assert (refusal.value.status, error["code"], error["param"]) == (400, code, param)
