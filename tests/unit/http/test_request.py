@@ -15,8 +15,8 @@ BODY = json.dumps({"config": CONFIG})
 HEADERS = {"content-type": "application/json", "prefer": "respond-async"}
 
 
-def post(world: World, body: str, **changes: Any) -> Response:  # noqa: ANN401  # of the event
-    return world.call(event("POST", IMAGES, HEADERS, body) | changes)
+def post(world: World, body: str) -> Response:
+    return world.call(event("POST", IMAGES, HEADERS, body))
 
 
 @pytest.mark.parametrize(
@@ -43,46 +43,33 @@ def test_invalid_body_names_its_field(world: World, body: str, field: str, probl
 
 
 @pytest.mark.parametrize(
-    ("body", "status"),
+    ("changes", "status"),
     [
-        ("no base64!", 400),
-        (b64encode(b"\xff").decode(), 400),
-        ("e30", 400),
-        (b64encode(BODY.encode()).decode(), 202),
+        ({"body": "no base64!", "isBase64Encoded": True}, 400),
+        ({"body": b64encode(b"\xff").decode(), "isBase64Encoded": True}, 400),
+        ({"body": b64encode(BODY.encode()).decode(), "isBase64Encoded": True}, 202),
+        ({"headers": {}}, 415),
+        ({"headers": {"content-type": "application/jsonp"}}, 415),
+        ({"headers": {"content-type": "application/json; charset=latin-1"}}, 415),
+        ({"headers": HEADERS | {"content-type": 'application/json;charset="utf-8"'}}, 202),
+        # sam local keeps the case of a name
+        ({"headers": {"CONTENT-TYPE": "Application/JSON; Charset=UTF-8", "Prefer": "respond-async"}}, 202),
     ],
 )
-def test_base64_body_is_read(world: World, body: str, status: int) -> None:
-    assert post(world, body, isBase64Encoded=True).status == status
+def test_body_must_be_json_in_utf_8(world: World, changes: dict[str, Any], status: int) -> None:
+    assert world.call(event("POST", IMAGES, HEADERS, BODY) | changes).status == status
 
 
 @pytest.mark.parametrize(
-    ("headers", "status"),
-    [
-        ({}, 415),
-        ({"content-type": "application/jsonp"}, 415),
-        ({"content-type": "application/json; charset=latin-1"}, 415),
-        ({"content-type": 'application/json;charset="utf-8"'}, 202),
-        ({"CONTENT-TYPE": "Application/JSON; Charset=UTF-8"}, 202),  # sam local keeps the case of a name
-    ],
+    ("key", "status_in_body"),
+    [("k" * 256, 400), ("", 400), ("line\nbreak", 400), ("\x7f", 400), ("pedido-ñ", 202), ("注文", 202)],
 )
-def test_body_needs_a_json_type(world: World, headers: dict[str, str], status: int) -> None:
-    assert post(world, BODY, headers={"Prefer": "respond-async", **headers}).status == status
-
-
-@pytest.mark.parametrize("key", ["k" * 256, "", "tab\there", "line\nbreak", "\x7f"])
-def test_invalid_key_is_a_bad_request(world: World, key: str) -> None:
-    for response in (world.post(key=key), world.post(key=None, idempotency_key=key)):
-        assert (response.status, response.fields) == (400, ["idempotency_key"])
-
-
-@pytest.mark.parametrize("key", ["pedido-ñ", "pedido-Ã±", "注文"])
-def test_header_key_outside_ascii_belongs_into_the_body(world: World, key: str) -> None:
+def test_key_is_checked_in_header_and_body(world: World, key: str, status_in_body: int) -> None:
+    """A header cannot hold a key outside ASCII."""
     in_header = world.start(key=key)
-    in_body = world.start(key=None, idempotency_key=key)
 
     assert (in_header.status, in_header.fields) == (400, ["idempotency_key"])
-    assert "in the body" in in_header.body["detail"]
-    assert (in_body.status, in_body.body["image_id"]) == (202, world.image_id(key))
+    assert world.start(key=None, idempotency_key=key).status == status_in_body
 
 
 def test_key_may_stand_in_header_and_body(world: World) -> None:
@@ -98,14 +85,15 @@ def test_key_may_stand_in_header_and_body(world: World) -> None:
     assert (different.status, different.fields) == (400, ["idempotency_key"])
 
 
-@pytest.mark.parametrize("client", [2, "2", "01", 1.0, True, [1], {"id": 1}, "", 0, " 1"])
-def test_body_of_another_client_is_forbidden(world: World, client: object) -> None:
-    assert world.start(client_id=client).code == (403, "ForbiddenError")
-
-
-@pytest.mark.parametrize("client", [1, "1", None])
-def test_body_may_repeat_the_client(world: World, client: object) -> None:
-    assert world.start(client_id=client).status == 202
+@pytest.mark.parametrize(
+    ("client", "code"),
+    [
+        *((same, (202, None)) for same in (1, "1", None)),
+        *((another, (403, "ForbiddenError")) for another in (2, "01", 1.0, True, [1], "", 0)),
+    ],
+)
+def test_body_may_only_repeat_the_client(world: World, client: object, code: tuple[int, str | None]) -> None:
+    assert world.start(client_id=client).code == code
 
 
 @pytest.mark.parametrize(
@@ -127,15 +115,11 @@ def test_too_large_request_is_refused(world: World, prompt: str, filling: int, s
     ("header", "wait", "applied"),
     [
         ("", 25, ""),
-        ("wait=10", 10, "wait=10"),
         ("WAIT = 10", 10, "wait=10"),
         ('wait="10"', 10, "wait=10"),
         ("wait=0", 0, "wait=0"),
         ("wait=9999999999", 25, "wait=25"),
-        ("respond-async", 0, "respond-async"),
-        ("respond-async, wait=10", 10, "respond-async, wait=10"),
         ("Respond-Async; why=x", 0, "respond-async"),
-        ("wait=5;x", 5, "wait=5"),
         ("wait=1, wait=2, respond-async, respond-async", 1, "respond-async, wait=1"),
         ('handling=lenient, return=minimal; x="a, wait=3"; y, wait=7', 7, "wait=7"),
         (" , ,wait=3,, ", 3, "wait=3"),

@@ -33,6 +33,7 @@ SETTINGS = {
 }
 PROMPT = "Un faro al atardecer"
 IMAGES = "/clients/1/images"
+GATEWAY = Gateway(CONTRACT, lambda _event, _context: None)
 BOUGHT = BoughtPicture("gpt-image-2", "req_1", source_url="https://provider.example/x.png")
 
 
@@ -125,8 +126,8 @@ class World:
     def get(self, client: str = "1") -> Response:
         return self.call(event("GET", f"/clients/{client}/images/{self.image_id()}"))
 
-    def image_id(self, key: str = "order-1") -> str:
-        return image_id(ImageRequest("1", "openai", "", "", key), self.settings)
+    def image_id(self) -> str:
+        return image_id(ImageRequest("1", "openai", "", "", "order-1"), self.settings)
 
     def save(self, status: Status, *, prompt: str = PROMPT, lease_left: float = -100, **fields: Any) -> Record:  # noqa: ANN401
         """Store a record as the generate function does. lease_left: seconds."""
@@ -175,14 +176,6 @@ class World:
         return self.image_id() if attempt == 1 else f"{self.image_id()}-{attempt}"
 
 
-GATEWAY = Gateway(CONTRACT, lambda _event, _context: None)
-
-
-def event(
-    method: str, path: str, headers: Mapping[str, str] | None = None, body: str = "", *, authorizer: object = None
-) -> dict[str, Any]:
-    """Return API Gateway's event, version 2.0. authorizer: the result of API Gateway's authorizer."""
-    result = GATEWAY.event(method, path, headers or {}, body.encode())
-    if authorizer is not None:
-        result["requestContext"]["authorizer"] = authorizer
-    return result
+def event(method: str, path: str, headers: Mapping[str, str] | None = None, body: str = "") -> dict[str, Any]:
+    """Return API Gateway's event, version 2.0."""
+    return GATEWAY.event(method, path, headers or {}, body.encode())
