@@ -103,6 +103,6 @@ def test_invalid_part_of_the_path_is_a_bad_request(world: World, field: str, pat
     assert (response.code, response.fields) == ((400, "InvalidRequestError"), [field])
 
 
-def test_function_needs_a_state_machine() -> None:
+def test_function_needs_a_state_machine(world: World) -> None:
     with pytest.raises(ConfigurationError, match="STATE_MACHINE_ARN"):
-        World(STATE_MACHINE_ARN="")
+        world.restart(STATE_MACHINE_ARN="")

@@ -13,12 +13,13 @@ from generate_image.errors import (
     OutcomeUnknownError,
 )
 from generate_image.money import MicroUsd
+from generate_image.picture import StoredPicture
 from generate_image.record import Status
-from tests.proof.faults import Kind
 from tests.unit.http.world import BOUGHT, IMAGES, Response, World, event
 
 NO_SECRET = CredentialsError("There is no such secret.")
 REJECTED = ContentRejectedError("No.")
+STORED = StoredPicture("temporal/cli_1/id.png", "image/png", 0)
 UNKNOWN = OutcomeUnknownError("It may be billed.")
 
 
@@ -58,6 +59,7 @@ def test_purchase_in_progress_is_pending(
         ({"status": Status.GENERATED, "bought": BOUGHT}, [NO_SECRET], NO_SECRET),
         ({"status": Status.GENERATED, "bought": BOUGHT}, [], DownloadError("")),
         ({"status": Status.STARTED}, [NO_SECRET], UNKNOWN),
+        ({"status": Status.STORED, "bought": BOUGHT, "stored": STORED}, [], None),  # its lifetime is over
         ({"status": Status.FAILED, "error": UNKNOWN}, [NO_SECRET], UNKNOWN),
         ({"status": Status.FAILED, "error": REJECTED}, [NO_SECRET], REJECTED),
     ],
@@ -89,12 +91,6 @@ def test_picture_with_an_unfinished_record_is_found(world: World) -> None:
     assert (found.status, found.body["_meta_"]["key"], found.body["_meta_"]["replayed"]) == (200, picture.key, True)
 
 
-def test_picture_is_not_found_after_its_lifetime(world: World) -> None:
-    del world.s3.objects[world.save_stored().key]
-
-    assert world.get().code == (404, "ImageNotFoundError")
-
-
 def test_old_failure_is_not_reported_after_the_lifetime(world: World) -> None:
     world.execute(1, NO_SECRET)
     world.clock.sleep(1000)
@@ -103,7 +99,7 @@ def test_old_failure_is_not_reported_after_the_lifetime(world: World) -> None:
     world.clock.sleep(10)
     world.execute(2, NO_SECRET)
 
-    assert absent.status == 404
+    assert absent.code == (404, "ImageNotFoundError")
     assert world.get().body["code"] == "CredentialsError"
 
 
@@ -125,15 +121,6 @@ def test_picture_of_another_client_is_not_revealed(world: World) -> None:
     world.start()
 
     assert (world.get().status, world.get(client="2").status) == (202, 404)
-
-
-def test_get_returns_the_data_of_the_first_request(world: World) -> None:
-    world.save_stored(passed_through={"nextModule": "next", "data": {"prompt_image": "Un faro", "order": 4711}})
-
-    response = world.get()
-
-    assert (response.body["nextModule"], response.body["data"]["order"]) == ("next", 4711)
-    assert response.headers["Content-Location"] == f"{IMAGES}/{world.image_id()}"
 
 
 def test_link_needs_its_signing_key(world: World) -> None:
@@ -173,11 +160,3 @@ def test_budget_of_this_month_is_returned(world: World) -> None:
 @pytest.mark.parametrize("key", ["cli_1/2026-12", "cli_2/2027-01"])
 def test_month_without_a_ledger_is_not_found(world: World, key: str) -> None:
     assert budget_of(world, Ledger(), key).code == (404, "BudgetNotFoundError")
-
-
-def test_failed_read_is_a_retryable_problem(world: World) -> None:
-    world.s3.reads = [Kind.ERROR] * 99
-
-    response = world.get()
-
-    assert (response.code, response.headers["Retry-After"]) == ((503, "StorageError"), "5")
