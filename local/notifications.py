@@ -5,7 +5,6 @@ the webhook, as an API destination does: moto's own sends neither body nor heade
 """
 
 import json
-import random
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -28,15 +27,17 @@ TIMEOUT_SECONDS = 5
 RETRIED = {401, 407, 409, 429, *range(500, 600)}
 POLL_SECONDS = 0.5
 LONGEST_WAIT_SECONDS = 480.0
-"""The cap of our waits, with which 185 retries take 24 hours. AWS publishes "exponential back off and jitter" alone."""
+"""The cap of our waits, with which 185 retries take 24 hours. AWS publishes "exponential back off and jitter" alone.
+
+Here is no jitter, and no ``Retry-After``.
+"""
 
 
 @dataclass(slots=True)
 class _Message:
-    """received_at, due: epoch seconds, of the message and of its next attempt. failures: attempts that failed."""
+    """due: epoch seconds of its next attempt. failures: attempts that failed."""
 
     body: str
-    received_at: float
     due: float
     failures: int = 0
 
@@ -52,18 +53,16 @@ class Notifications:
         report: Callable[[str], None],
         *,
         clock: Callable[[], float] = time.time,
-        jitter: Callable[[], float] = random.random,
     ) -> None:
-        """url, secret: of the webhook. report: takes a line about each attempt. jitter: a number from 0 to 1."""
+        """url, secret: of the webhook. report: takes a line about each attempt."""
         self._url = url
         self._secret = secret
         self._report = report
         self._clock = clock
-        self._jitter = jitter
         self._waiting: list[_Message] = []
         template = yaml.load(TEMPLATE.read_text("utf-8"), _TemplateLoader)  # noqa: S506  # a safe loader
         rule = template["Resources"][RULE]["Properties"]
-        self._retry_policy = rule["Targets"][0]["RetryPolicy"]
+        self._most_retries = rule["Targets"][0]["RetryPolicy"]["MaximumRetryAttempts"]
         client = account.session().client
         self._sqs = client("sqs", endpoint_url=account.endpoint)
         self._messages = self._sqs.create_queue(QueueName="stored-pictures")["QueueUrl"]
@@ -86,46 +85,42 @@ class Notifications:
     def _received(self) -> Iterator[_Message]:
         while messages := self._sqs.receive_message(QueueUrl=self._messages, MaxNumberOfMessages=10).get("Messages"):
             for message in messages:
-                yield _Message(_documented(message["Body"]), self._clock(), self._clock())
+                yield _Message(_documented(message["Body"]), self._clock())
                 self._sqs.delete_message(QueueUrl=self._messages, ReceiptHandle=message["ReceiptHandle"])
 
     def _attempt(self, message: _Message) -> None:
-        """Headers and statuses: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-api-destinations.html."""
-        headers = {
-            "User-Agent": "Amazon/EventBridge/ApiDestinations",
-            "Content-Type": "application/json; charset=utf-8",
-            SECRET_HEADER: self._secret,
-        }
         key = json.loads(message.body)["detail"]["object"]["key"]
-        try:
-            response = requests.post(
-                self._url, message.body.encode(), headers=headers, timeout=TIMEOUT_SECONDS, allow_redirects=False
-            )
-            result, least_wait = f"status {response.status_code}", _retry_after(response)
-            is_delivered = response.status_code < requests.codes.multiple_choices
-        except requests.RequestException as error:
-            result, least_wait, is_delivered = type(error).__name__, 0.0, False
-        wait = None if is_delivered else self._wait(message, least_wait)
-        if wait is not None:
+        status = self._post(message.body)
+        result = f"status {status}" if status else "no response"
+        if (status is None or status in RETRIED) and message.failures < self._most_retries:
             message.failures += 1
+            wait = min(2.0**message.failures, LONGEST_WAIT_SECONDS)
             message.due = self._clock() + wait
             self._report(f"Webhook: {key} failed ({result}). Retry in {wait:.0f} s.")
             return
         self._waiting.remove(message)
-        if is_delivered:
+        if status is not None and status < requests.codes.multiple_choices:
             self._report(f"Webhook: {key} delivered ({result}).")
             return
         self._sqs.send_message(QueueUrl=self._undelivered, MessageBody=message.body)
         self._report(f"Webhook: {key} not delivered ({result}). It is in the queue of undelivered messages.")
 
-    def _wait(self, message: _Message, least: float | None) -> float | None:
-        """Return the seconds until a retry, or None for no retry. least: the smallest value, or None."""
-        age = self._clock() - message.received_at
-        is_last = message.failures >= self._retry_policy["MaximumRetryAttempts"]
-        if least is None or is_last or age >= self._retry_policy["MaximumEventAgeInSeconds"]:
+    def _post(self, body: str) -> int | None:
+        """Return the status of the webhook's response, or None without one.
+
+        Headers and statuses: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-api-destinations.html.
+        """
+        headers = {
+            "User-Agent": "Amazon/EventBridge/ApiDestinations",
+            "Content-Type": "application/json; charset=utf-8",
+            SECRET_HEADER: self._secret,
+        }
+        try:
+            return requests.post(
+                self._url, body.encode(), headers=headers, timeout=TIMEOUT_SECONDS, allow_redirects=False
+            ).status_code
+        except requests.RequestException:
             return None
-        backoff = min(2.0 ** min(message.failures + 1, 10), LONGEST_WAIT_SECONDS) * (0.5 + self._jitter() / 2)
-        return max(backoff, least)
 
 
 @contextmanager
@@ -177,14 +172,3 @@ def _documented(body: str) -> str:
     event["detail"]["object"]["etag"] = event["detail"]["object"].pop("eTag")
     event["detail"]["reason"] = "PutObject"
     return json.dumps(event)
-
-
-def _retry_after(response: requests.Response) -> float | None:
-    """Return the fewest seconds until a retry, or None if EventBridge does not retry such a response."""
-    if response.status_code not in RETRIED:
-        return None
-    try:
-        seconds = float(response.headers.get("Retry-After", "0"))
-    except ValueError:
-        return 0.0
-    return seconds if seconds >= 0 else None
