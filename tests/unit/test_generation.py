@@ -31,11 +31,11 @@ PICTURE = Purchase(BoughtPicture("gpt-image-2"), 1.0, b"\x89PNG\r\n\x1a\n")
 class Function(Stores):
     """The generate function. defect: the exception of every purchase."""
 
-    def __init__(self, defect: Exception | None = None) -> None:
+    def __init__(self, defect: Exception | None = None, **settings: Any) -> None:  # noqa: ANN401
         super().__init__()
         self.purchases = 0
         secrets = MemorySecretsManager({"generate-image/shared/credencial-openai": '{"apiKey": "sk-one"}'})
-        self.settings = Settings(image_bucket="bucket", image_namespace=uuid4(), openai_base_url=PROVIDER)
+        self.settings = Settings(image_bucket="bucket", image_namespace=uuid4(), openai_base_url=PROVIDER, **settings)
         environment = Environment(
             settings=self.settings,
             log=self.log,
@@ -64,6 +64,14 @@ def test_defect_during_a_purchase_is_an_unknown_outcome() -> None:
         with pytest.raises(OutcomeUnknownError):
             function.invoke()
     assert function.purchases == 1
+    assert "unexpected exception" in function.logged.getvalue()
+
+
+def test_missing_signing_key_is_noticed_before_the_purchase() -> None:
+    function = Function(cloudfront_domain="d1.example", cloudfront_key_pair_id="K1", cloudfront_private_key_secret="s")
+    with pytest.raises(ConfigurationError, match="CLOUDFRONT_PRIVATE_KEY_SECRET"):
+        function.invoke()
+    assert (function.purchases, function.s3.objects) == (0, {})
 
 
 def test_denied_picture_ends_the_lease() -> None:
