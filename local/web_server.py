@@ -16,7 +16,6 @@ from local.loopback import is_own_host, serving
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-LONGEST_BODY_BYTES = 10 * 1024 * 1024
 PAGE = Path(__file__).parent / "page"
 SWAGGER_UI = Path(str(files("aws_lambda_powertools"))) / "event_handler" / "openapi" / "swagger_ui"
 """Powertools, which is pinned, has Swagger UI's files."""
@@ -71,10 +70,7 @@ class _App:
 
     def _call_api(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         start, request, target = time.monotonic(), Request(environ), environ["RAW_URI"]
-        body = request.stream.read(LONGEST_BODY_BYTES + 1)
-        while len(body) > LONGEST_BODY_BYTES and request.stream.read(1024 * 1024):
-            pass  # most clients read no response before they have sent the whole body
-        response = self._gateway.answer(request.method, target, dict(request.headers), body)
+        response = self._gateway.answer(request.method, target, dict(request.headers), request.get_data())
         seconds = time.monotonic() - start
         self._report(f"{request.method} {target.partition('?')[0]} {response.status} ({seconds:.1f} s)")
         return Response(response.body, response.status, response.headers)(environ, start_response)

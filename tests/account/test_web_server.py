@@ -1,9 +1,10 @@
-"""The server of ``make serve``: the page, the documentation and the API, for this machine alone."""
+"""``make serve`` behaves as API Gateway, serves the page and the documentation, and refuses other web pages."""
 
 import http.client
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
+from threading import Event
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,60 +14,117 @@ import yaml
 
 from local.gateway import Gateway
 from local.http_api import CONTRACT
-from local.lambda_context import LocalContext
 from local.web_server import web_server
 
 ORIGIN = "http://localhost:5173"
-IMAGES = "/clients/1/images"
+PATH = "/clients/1/images"
+JSON = "application/json"
 
 
-def echo(event: dict[str, Any], _context: LocalContext) -> dict[str, Any]:
-    return {"statusCode": 200, "headers": {"Content-Type": "application/json"}, "body": json.dumps(event)}
+def echo(event: Any, _context: object) -> dict[str, Any]:  # noqa: ANN401  # any event
+    return {"statusCode": 200, "headers": {"Content-Type": JSON}, "body": json.dumps(event)}
 
 
-@pytest.fixture(scope="module")
-def url() -> Iterator[str]:
+def fail(_event: object, _context: object) -> None:
+    raise ValueError("a defect")
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "route", "parameters"),
+    [
+        ("POST", "/clients/a%20b/images?x=1", "POST /clients/{client_id}/images", {"client_id": "a b"}),
+        ("GET", f"{PATH}/2", "GET /clients/{client_id}/images/{image_id}", {"client_id": "1", "image_id": "2"}),
+        ("GET", PATH, "$default", None),
+        ("POST", "/clients//images", "$default", None),
+    ],
+)
+def test_request_becomes_event_of_its_route(
+    method: str, target: str, route: str, parameters: dict[str, str] | None
+) -> None:
+    event, other = (Gateway(CONTRACT, echo).event(method, target, {"X-Header": "a"}, b"") for _ in range(2))
+
+    assert (event["version"], event["routeKey"], event.get("pathParameters")) == ("2.0", route, parameters)
+    assert event["headers"] == {"x-header": "a"}
+    assert "body" not in event
+    assert event["requestContext"]["requestId"] != other["requestContext"]["requestId"]
+
+
+@pytest.mark.parametrize(
+    ("content_type", "content", "body", "is_base64"),
+    [
+        (JSON, b'{"a": "\xc3\xb1"}', '{"a": "ñ"}', False),
+        ("application/octet-stream", b"x", "eA==", True),
+        (JSON, b"\xff", "/w==", True),
+    ],
+)
+def test_binary_body_is_base64(content_type: str, content: bytes, body: str, *, is_base64: bool) -> None:
+    event = Gateway(CONTRACT, echo).event("POST", PATH, {"Content-Type": content_type}, content)
+
+    assert (event["body"], event["isBase64Encoded"]) == (body, is_base64)
+
+
+@pytest.mark.parametrize(
+    ("function", "seconds", "size", "status", "message"),
+    [
+        (fail, 30, 0, 500, "Internal Server Error"),
+        (lambda _event, _context: {"no": "status"}, 30, 0, 500, "Internal Server Error"),
+        (lambda _event, _context: Event().wait(10), 0, 0, 503, "Service Unavailable"),
+        (echo, 30, 7 * 1024 * 1024, 413, "Request Entity Too Large"),
+    ],
+)
+def test_failure_gets_a_message_of_the_gateway(
+    function: Callable[..., Any], seconds: float, size: int, status: int, message: str
+) -> None:
+    response = Gateway(CONTRACT, function, seconds=seconds).answer("POST", PATH, {}, b"x" * size)
+
+    assert (response.status, json.loads(response.body)) == (status, {"message": message})
+
+
+@pytest.mark.parametrize("is_allowed", [True, False])
+def test_only_an_allowed_origin_gets_cors_headers(*, is_allowed: bool) -> None:
+    gateway = Gateway(CONTRACT, echo, cors_origins=[ORIGIN if is_allowed else "http://other"])
+
+    preflight = gateway.answer("OPTIONS", PATH, {"Origin": ORIGIN, "Access-Control-Request-Method": "POST"}, b"")
+    response = gateway.answer("POST", PATH, {"Origin": ORIGIN}, b"{}")
+    unknown = gateway.answer("GET", "/nothing", {}, b"")
+
+    assert (preflight.status, unknown.status) == (204, 404)
+    assert preflight.headers.get("Access-Control-Allow-Methods") == ("GET,POST" if is_allowed else None)
+    assert ("idempotency-key" in preflight.headers.get("Access-Control-Allow-Headers", "")) == is_allowed
+    assert ("location" in response.headers.get("Access-Control-Expose-Headers", "")) == is_allowed
+    assert response.headers.get("Access-Control-Allow-Origin") == (ORIGIN if is_allowed else None)
+
+
+def test_page_and_documentation_load_only_own_files() -> None:
     with web_server(Gateway(CONTRACT, echo)) as url:
-        yield url
-
-
-def test_page_and_documentation_load_only_own_files(url: str) -> None:
-    page, docs = (requests.get(f"{url}{path}", timeout=10) for path in ("/", "/docs"))
+        page, docs = (requests.get(f"{url}{path}", timeout=10) for path in ("/", "/docs"))
+        linked = [*re.findall(r'(?:href|src)="/?(\S+\.\w+)"', page.text + docs.text), "openapi.yaml"]
+        found = [requests.get(f"{url}/{path}", timeout=10) for path in linked]
 
     assert "Content-Security-Policy" in page.text
     assert "//" not in docs.text
     types = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml", "yaml": "application/yaml"}
-    linked = [*re.findall(r'(?:href|src)="/?(\S+\.\w+)"', page.text + docs.text), "openapi.yaml"]
     assert len(linked) == 6
-    for path in linked:
-        response = requests.get(f"{url}/{path}", timeout=10)
+    for path, response in zip(linked, found, strict=True):
         assert response.headers["Content-Type"].startswith(types[path.rpartition(".")[2]])
         assert response.headers["Cache-Control"] == "max-age=0, public"
-    assert yaml.safe_load(response.content) == CONTRACT
+    assert yaml.safe_load(found[-1].content) == CONTRACT
 
 
-@pytest.mark.parametrize(
-    ("method", "path"), [("GET", "/..%2faccount.py"), ("GET", "/../account.py"), ("GET", "/docs.py"), ("QUERY", IMAGES)]
-)
-def test_other_requests_reach_the_gateway_unchanged(url: str, method: str, path: str) -> None:
-    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=10)  # requests would shorten the path
-    connection.putrequest(method, f"{path}?a=b")
-    connection.putheader("Prefer", "respond-async")
-    connection.putheader("Prefer", "wait=3")
-    connection.putheader("Content-Length", "2")
-    connection.endheaders(b"{}")
-    event = json.loads(connection.getresponse().read())
-    connection.close()
+@pytest.mark.parametrize(("method", "path"), [("GET", "/..%2faccount.py"), ("GET", "/docs.py"), ("QUERY", PATH)])
+def test_other_requests_reach_the_gateway_unchanged(method: str, path: str) -> None:
+    with web_server(Gateway(CONTRACT, echo)) as url:
+        connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=10)  # requests would shorten the path
+        connection.putrequest(method, f"{path}?a=b")
+        for header in (("Prefer", "respond-async"), ("Prefer", "wait=3"), ("Content-Length", "2")):
+            connection.putheader(*header)
+        connection.endheaders(b"{}")
+        event = json.loads(connection.getresponse().read())
+        connection.close()
 
     assert (event["requestContext"]["http"]["method"], event["rawPath"]) == (method, path.replace("%2f", "/"))
     assert (event["rawQueryString"], event["body"]) == ("a=b", "{}")
     assert event["headers"]["prefer"] == "respond-async,wait=3"
-
-
-def test_client_reads_413_after_a_large_body(url: str) -> None:
-    response = requests.post(f"{url}{IMAGES}", data=b"x" * (10 * 1024 * 1024 + 1), timeout=30)
-
-    assert (response.status_code, response.json()) == (413, {"message": "Request Entity Too Large"})
 
 
 @pytest.mark.parametrize(
@@ -87,7 +145,7 @@ def test_foreign_page_is_refused(headers: Mapping[str, str], status: int, allowe
         sent = {name: value.replace("PORT", str(urlsplit(url).port)) for name, value in headers.items()}
         page, picture = (
             requests.request(method, f"{url}{path}", headers=sent, timeout=10)
-            for method, path in [("GET", "/"), ("POST", IMAGES)]
+            for method, path in [("GET", "/"), ("POST", PATH)]
         )
 
     assert (page.status_code, picture.status_code) == (status, status)
