@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from generate_image.aws.call import NOT_FOUND_CODES, S3, ExpectedAwsError, call
-from generate_image.errors import StorageError
+from generate_image.errors import ConfigurationError, StorageError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -65,8 +65,8 @@ class DocumentStore:
         while True:
             try:
                 return self._put(key, content, replacing)
-            except (ExpectedAwsError, StorageError) as error:
-                # The write may have taken effect, and only its response been lost.
+            except (ExpectedAwsError, StorageError, ConfigurationError) as error:
+                # An attempt of boto3 may have taken effect, and only its response been lost.
                 current = self._get(key)
                 if current and current.content == content:
                     return current.etag
