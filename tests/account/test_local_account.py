@@ -15,7 +15,6 @@ from botocore.exceptions import ClientError
 from generate_image.aws.secrets import CredentialsStore
 from generate_image.errors import CredentialsError
 from local.account import BUCKET, CREDENTIALS_ID, CREDENTIALS_PREFIX, Account, LocalSecrets, local_account, secret_name
-from local.account_folder import locked
 from local.functions import environment
 from local.terminal import CommandError
 
@@ -128,8 +127,3 @@ def test_unwritable_object_is_not_in_the_account(tmp_path: Path) -> None:
         assert s3.get_object(Bucket=BUCKET, Key=PICTURE)["Body"].read() == b"{}"
         assert account.folder is not None
         assert account.folder.problem is not None
-
-
-def test_second_command_is_refused(tmp_path: Path) -> None:
-    with locked(tmp_path), pytest.raises(CommandError, match="OUT=out2"), locked(tmp_path):
-        pass
