@@ -7,7 +7,7 @@ import pytest
 
 
 def _count_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
-    if os.environ.get("FAIL_ON_SKIP") == "1" and report.skipped and not hasattr(report, "wasxfail"):
+    if os.environ.get("FAIL_ON_SKIP") == "1" and report.skipped:
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
         report.outcome = "failed"
         report.longrepr = f"FAIL_ON_SKIP=1: {reason}"
