@@ -77,6 +77,12 @@ class Account:
         )
 
 
+class Dispatcher(DomainDispatcherApplication):
+    """moto's application, which finds the backend of a host once. moto's own lists a folder for each request."""
+
+    get_backend_for_host = cache(DomainDispatcherApplication.get_backend_for_host)
+
+
 class LocalSecrets:
     """A Secrets Manager client that keeps its secrets in this process.
 
@@ -111,7 +117,7 @@ def local_account(
 
     port: 0 for a free one. folder: keeps the objects; ``locked`` by the caller. hosts: other names of this machine.
     """
-    app: WSGIApplication = DomainDispatcherApplication(create_backend_app)
+    app: WSGIApplication = Dispatcher(create_backend_app)
     kept = None
     if folder is not None:
         kept = app = AccountFolder(app, s3_backends[DEFAULT_ACCOUNT_ID]["aws"], BUCKET, folder)

@@ -2,19 +2,18 @@
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 from io import StringIO
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from generate_image.functions import batch_shards, count_results, generate_image, prepare_list
 from local.account import BUCKET, CREDENTIALS_ID, Account
 from local.functions import ConcurrentFunction, environment
-from local.lambda_context import Function, LocalContext
 from local.openai_stand_in import StandIn
 from local.state_machines import (
     GENERATE_IMAGE,
@@ -26,51 +25,53 @@ from local.state_machines import (
 )
 from tests.memory_s3 import Clock
 
-EXECUTION_SECONDS = 200
+if TYPE_CHECKING:
+    from local.lambda_context import Function
+
+POLLS = 4_000
+POLL_SECONDS = 0.05
 SHARD_SIZE = 10
-OWN_SUBSTITUTIONS = SUBSTITUTIONS | {"BatchPollSeconds": "3600", "BatchShardSize": str(SHARD_SIZE)}
+HOUR = 3600
+OWN_SUBSTITUTIONS = SUBSTITUTIONS | {"BatchPollSeconds": str(HOUR), "BatchShardSize": str(SHARD_SIZE)}
 """A check each hour: fewer steps for a batch that takes a day."""
 
 
 @dataclass(frozen=True)
 class Execution:
-    """An execution that has ended. error: its name. message: of the function's error, else the cause."""
+    """An execution that has ended. error: its name."""
 
     arn: str
     status: str
     output: Any
     error: str
-    message: str
 
 
 class Machines:
     """Runs executions of both machines.
 
-    generate, batch_shards: the functions behind the purchases; a test may replace them. waits: seconds of every retry,
-    none of which is waited. log: of all functions. clock: of the stand-in's batches and of the function that buys them;
-    a Wait moves it.
+    batch_shards: the function that buys shards; a test may replace it. waits: seconds of every retry, none of which is
+    waited. log: of all functions. A Wait moves the clock of the stand-in's batches and of the function that buys them.
     """
 
     def __init__(self, account: Account, stand_in: StandIn) -> None:
         self.stand_in = stand_in
         self.log = StringIO()
         self.waits: list[float] = []
-        self.clock = Clock()
-        self.clock.now = time.time()
-        stand_in.clock = self.clock
+        clock = Clock()
+        clock.now = time.time()
+        stand_in.clock, stand_in.batch_seconds = clock, HOUR
         self.s3 = account.session().client("s3", endpoint_url=account.endpoint)
         settings = {**account.settings, "OPENAI_BASE_URL": stand_in.base_url}
         start = partial(environment, account, settings, self.log, sleep=lambda _: None)
         build = partial(generate_image.build, storing_seconds=1, shortest_purchase_seconds=0.1)
-        self.generate: Function = ConcurrentFunction(build, start)
+        self.batch_shards: Function = ConcurrentFunction(batch_shards.build, partial(start, clock=clock))
         functions: dict[str, Function] = {
-            "GenerateImageFunction": lambda event, context: self.generate(event, context),  # noqa: PLW0108  # replaceable
+            "GenerateImageFunction": ConcurrentFunction(build, start),
             "PrepareListFunction": ConcurrentFunction(prepare_list.build, start),
             "CountResultsFunction": ConcurrentFunction(count_results.build, start),
-            "BatchShardsFunction": lambda event, context: self.batch_shards(event, context),  # noqa: PLW0108
+            "BatchShardsFunction": lambda event, context: self.batch_shards(event, context),  # noqa: PLW0108  # replaceable
         }
-        self.batch_shards: Function = ConcurrentFunction(batch_shards.build, partial(start, clock=self.clock))
-        self._machines = StateMachines(account, functions, sleep=self.waits.append, wait=self.clock.pass_by)
+        self._machines = StateMachines(account, functions, sleep=self.waits.append, wait=clock.pass_by)
 
     @contextmanager
     def running(self) -> Iterator["Machines"]:
@@ -86,9 +87,10 @@ class Machines:
         """Run an execution to its end."""
         return self._run(self._arns[machine], event, name)
 
-    def run_batch(self, key: str, content: str, **given: object) -> Execution:
+    def run_batch(self, items: object, **given: object) -> Execution:
         """Put a list into the bucket and run the batch over it."""
-        self.s3.put_object(Bucket=BUCKET, Key=key, Body=content.encode())
+        key = "lists/boats.json"
+        self.s3.put_object(Bucket=BUCKET, Key=key, Body=json.dumps(items).encode())
         batch = {"list": key, "client_id": 1, "credentials_id": CREDENTIALS_ID, **given}
         return self.run(GENERATE_IMAGES_BATCH, batch)
 
@@ -126,30 +128,10 @@ class Machines:
     def _run(self, arn: str, event: object, name: str) -> Execution:
         client = self._machines.client
         started = client.start_execution(stateMachineArn=arn, name=name or str(uuid4()), input=json.dumps(event))
-        end = time.monotonic() + EXECUTION_SECONDS
-        while time.monotonic() < end:
-            described = client.describe_execution(executionArn=started["executionArn"])
-            if described["status"] != "RUNNING":
-                cause = described.get("cause", "")
-                return Execution(
-                    started["executionArn"],
-                    described["status"],
-                    json.loads(described.get("output", "null")),
-                    described.get("error", ""),
-                    str(json.loads(cause)["errorMessage"]) if cause.startswith("{") else cause,
-                )
-            time.sleep(0.01)
+        for _ in range(POLLS):
+            found = client.describe_execution(executionArn=started["executionArn"])
+            if found["status"] != "RUNNING":
+                output = json.loads(found.get("output", "null"))
+                return Execution(found["executionArn"], found["status"], output, found.get("error", ""))
+            time.sleep(POLL_SECONDS)
         raise AssertionError(f"{arn} did not end")
-
-
-def scripted(*errors: Exception, answer: Mapping[str, Any]) -> Function:
-    """Return a function that raises each error in turn, then returns the answer."""
-    left = list(errors)
-
-    def function(event: object, context: LocalContext) -> Mapping[str, Any]:
-        del event, context
-        if left:
-            raise left.pop(0)
-        return answer
-
-    return function

@@ -1,37 +1,36 @@
-"""One picture as a step: the template's own definition, executed."""
+"""The template's own definitions, executed: one picture, a list of pictures, and a list at half the price."""
 
+import json
+from collections import Counter
+from collections.abc import Iterator
+from itertools import cycle
 from typing import Any
 from uuid import UUID, uuid5
 
 import pytest
 
-from generate_image.errors import ERRORS_BY_CODE
-from local.account import NAMESPACE
-from local.state_machines import GENERATE_IMAGE, SUBSTITUTIONS, definition_of, definition_text
-from local.step_functions_gaps import InvocationError
-from tests.events import event_for, read_event
-from tests.machines import Machines, scripted
+from local.account import NAMESPACE, Account
+from local.lambda_context import LocalContext
+from local.openai_stand_in import StandIn
+from local.state_machines import GENERATE_IMAGE, GENERATE_IMAGES_BATCH
+from tests.events import event_for
+from tests.machines import SHARD_SIZE, Execution, Machines
 
-RETRIERS = definition_of(definition_text(GENERATE_IMAGE), SUBSTITUTIONS)["States"]["GenerateImage"]["Retry"]
-
-
-def failure(name: str, message: str) -> Exception:
-    return ERRORS_BY_CODE[name](message) if name in ERRORS_BY_CODE else InvocationError(name, message)
-
-
-def image_id(key: str) -> str:
-    return str(uuid5(UUID(NAMESPACE), f"1/{key}"))
+BATCH = {"pricing": "batch", "max_concurrency": 1}
+ITEMS: list[dict[str, Any]] = [
+    {"id": "first", "nextModule": "next", "data": {"prompt_image": "Boat one", "order": {"number": 4711}}},
+    {"id": 2, "config": {"prompt": "Boat two"}},
+    {"data": {"prompt": "Boat three"}},
+]
 
 
-def test_output_is_the_answer_for_a_persistent_event(machines: Machines) -> None:
-    event = read_event("persistent")
-
-    execution = machines.run(GENERATE_IMAGE, event)
-
-    answer = execution.output
-    assert (execution.status, set(answer)) == ("SUCCEEDED", {"nextModule", "data", "_meta_"})
-    assert answer["nextModule"] == event["nextModule"]
-    assert {name: answer["data"][name] for name in event["data"]} == event["data"]
+@pytest.fixture
+def machines(account: Account, stand_in: StandIn) -> Iterator[Machines]:
+    account.create_secret({"apiKey": stand_in.api_key})
+    with Machines(account, stand_in).running() as running:
+        yield running
+    log = running.log.getvalue()
+    assert [secret for secret in (stand_in.api_key, "Boat") if secret in log] == []
 
 
 @pytest.mark.parametrize(
@@ -41,44 +40,186 @@ def test_output_is_the_answer_for_a_persistent_event(machines: Machines) -> None
 def test_every_attempt_requests_the_same_picture(machines: Machines, given: dict[str, Any], key: str) -> None:
     """Without a key in the event, it is the name of the execution."""
     machines.stand_in.script({"fault": "server_error", "times": 3})  # one invocation sends three requests
+    event = event_for("unused", nextModule="next", data=ITEMS[0]["data"], **given)
 
-    execution = machines.run(GENERATE_IMAGE, event_for("A lighthouse", **given), name="order-4711")
+    answer = machines.run(GENERATE_IMAGE, event, name="order-4711").output
 
-    assert execution.output["_meta_"]["image_id"] == image_id(key)
+    assert (answer["nextModule"], answer["data"]["order"]) == ("next", {"number": 4711})
+    assert answer["_meta_"]["image_id"] == str(uuid5(UUID(NAMESPACE), f"1/{key}"))
     assert (len(machines.waits), machines.stand_in.ledger()["billed"]) == (1, 1)
 
 
-def test_answer_too_large_for_step_functions_is_refused(machines: Machines) -> None:
-    event = event_for("unused", data={"prompt_image": "A lighthouse", "ballast": "x" * 250_000})
+@pytest.mark.parametrize("pricing", ["standard", "batch"])
+def test_list_without_items_has_totals_of_zero(machines: Machines, pricing: str) -> None:
+    execution = machines.run_batch([], pricing=pricing)
 
-    execution = machines.run(GENERATE_IMAGE, event)
-
-    assert (execution.status, execution.error) == ("FAILED", "InvalidRequestError")
-    assert "262144 bytes" in execution.message
-    assert machines.stand_in.ledger()["requests"] == 0
+    assert (execution.status, execution.output["asked"], execution.output["results"]) == ("SUCCEEDED", 0, None)
 
 
-@pytest.mark.parametrize("name", ["QuotaExhaustedError", "ValueError"])
-def test_other_error_fails_at_once_and_can_be_redriven(machines: Machines, name: str) -> None:
-    generate = machines.generate
-    machines.generate = scripted(failure(name, "The one message."), answer={})
-    failed = machines.run(GENERATE_IMAGE, event_for("A lighthouse"), name="order-4711")
-    machines.generate = generate
+def test_redriven_batch_buys_only_missing_pictures(machines: Machines) -> None:
+    """AWS stops a batch with more failures than tolerated; here, the second of three items fails."""
+    machines.stand_in.script("insufficient_quota", times=1, match={"prompt_contains": "Boat two"})
+    failed = machines.run_batch(ITEMS, tolerated_failure_percentage=33, max_concurrency=1)
+    billed = machines.stand_in.ledger()["billed"]
 
-    redriven = machines.redrive(GENERATE_IMAGE, failed)
+    redriven = machines.redrive(GENERATE_IMAGES_BATCH, failed)
 
-    assert (failed.status, failed.error, failed.message) == ("FAILED", name, "The one message.")
-    assert machines.waits == []
-    assert redriven.output["_meta_"]["image_id"] == image_id("order-4711")
+    assert (failed.error, billed) == ("States.ExceedToleratedFailureThreshold", 1)
+    assert (redriven.output["bought"], redriven.output["replayed"]) == (2, 1)
 
 
-@pytest.mark.parametrize("retrier", RETRIERS, ids=lambda retrier: str(retrier["ErrorEquals"][0]))
-def test_error_keeps_its_name_after_the_last_retry(machines: Machines, retrier: dict[str, Any]) -> None:
-    name, attempts = retrier["ErrorEquals"][0], retrier["MaxAttempts"]
-    machines.generate = scripted(*[failure(name, f"No. {number}") for number in range(attempts + 2)], answer={})
+RETRIES = 1 + 20  # invocations by Step Functions,
+ATTEMPTS = 3  # each with so many requests
+# fault, items of 300 that meet it, times for each, and the error of the item, or None for a picture
+FAULTS = [
+    ("rate_limit_exceeded", 9, 4, None),
+    ("rate_limit_retry_after", 9, 4, None),
+    ("server_error", 9, 4, None),
+    ("closed_before_billing", 5, 1, "OutcomeUnknownError"),
+    ("reset_after_billing", 5, 1, "OutcomeUnknownError"),
+    ("moderation_blocked", 8, 1, "ContentRejectedError"),
+    ("data_empty", 5, 1, "ProviderResponseError"),
+    ("server_is_overloaded", 4, RETRIES * ATTEMPTS, "ProviderUnavailableError"),
+]
+INVALID_ITEMS: list[Any] = [None, "A quay", {"id": "none"}, {"data": {"prompt": " "}}, {"data": 1}, {"data": {}}]
 
-    execution = machines.run(GENERATE_IMAGE, event_for("A lighthouse"))
 
-    assert (execution.status, execution.error, execution.message) == ("FAILED", name, f"No. {attempts}")
-    assert len(machines.waits) == attempts
-    assert max(machines.waits) <= retrier["MaxDelaySeconds"]
+@pytest.mark.parametrize("share", [pytest.param(1, marks=pytest.mark.slow), 10])
+def test_faulty_batch_bills_each_item_at_most_once(machines: Machines, share: int) -> None:
+    """share: of 300 items. A second start of the batch buys the pictures that failed for a transient reason."""
+    count = 300 // share
+    prompts = [f"Boat {number:03}" for number in range(count)]
+    items: list[Any] = [{"id": number, "data": {"prompt": prompt}} for number, prompt in enumerate(prompts)]
+    expected: dict[int, str | None] = dict.fromkeys(range(count))
+    places = iter(range(0, count, 5 if share == 1 else 2))
+    for fault, number_of_items, times, error in FAULTS:
+        for number in (next(places) for _ in range(max(1, number_of_items // share))):
+            machines.stand_in.script(fault, times=times, match={"prompt_contains": prompts[number]})
+            expected[number] = error
+    for invalid, number in zip(INVALID_ITEMS, places, strict=False):
+        items[number], expected[number] = invalid, "InvalidRequestError"
+    transient = {number for number, error in expected.items() if error == "ProviderUnavailableError"}
+
+    first = machines.run_batch(items, max_concurrency=8)
+    ledger = machines.stand_in.ledger()
+
+    assert errors_by_place(machines, first) == expected
+    assert first.output["failed"] == Counter(error for error in expected.values() if error)
+    assert (first.output["bought"], first.output["replayed"]) == (list(expected.values()).count(None), 0)
+    assert first.output["cost_usd"] == pytest.approx(
+        ledger["usd"] * first.output["bought"] / ledger["billed"], rel=0.02
+    )
+    assert max(machines.billed(prompt) for prompt in prompts) == 1
+    assert sum(machines.billed(prompts[number]) for number in transient) == 0
+
+    second = machines.run_batch(items, max_concurrency=8)
+
+    assert errors_by_place(machines, second) == expected | dict.fromkeys(transient)
+    assert (second.output["bought"], second.output["replayed"]) == (len(transient), first.output["bought"])
+    assert {machines.billed(prompts[number]) for number in transient} == {1}
+    assert machines.stand_in.ledger()["billed"] - ledger["billed"] == len(transient)
+
+
+def errors_by_place(machines: Machines, execution: Execution) -> dict[int, str | None]:
+    """Return the error of each item by its place in the list, or None. Each item has one result."""
+    results = machines.results(execution)
+    errors = {int(result["Name"]): result.get("Error") for result in results}
+    assert len(errors) == len(results) == execution.output["asked"]
+    return errors
+
+
+def test_standard_pricing_buys_what_a_batch_did_not(machines: Machines) -> None:
+    """The batch of the second client expires; the first client pays half."""
+    items = [ITEMS[0], ITEMS[1] | {"client_id": 2}]
+    machines.stand_in.batches.faults.extend(["", "never_ends"])
+
+    half = machines.run_batch(items, **BATCH)
+    paid = machines.stand_in.ledger()["usd"]
+    standard = machines.run_batch(items).output
+
+    assert (half.output["asked"], half.output["bought"]) == (2, 1)
+    assert half.output["failed"] == {"ProviderUnavailableError": 1}
+    assert half.output["saved_usd"] == half.output["cost_usd"] == pytest.approx(paid, abs=0.0001)
+    assert (standard["bought"], standard["replayed"], standard["saved_usd"]) == (1, 1, 0)
+    assert standard["cost_usd"] == pytest.approx(2 * paid, abs=0.0002)
+    [answer] = [result["Output"] for result in machines.results(half) if "Output" in result]
+    assert (answer["nextModule"], answer["data"]["order"]) == ("next", {"number": 4711})
+    assert answer["_meta_"]["replayed"] is False
+    record = json.loads(machines.read(answer["_meta_"]["key"].replace(".png", ".json")))
+    assert (record["status"], record["picture"]["key"]) == ("stored", answer["_meta_"]["key"])
+
+
+def test_shard_that_fails_gives_its_error_to_each_item(machines: Machines) -> None:
+    def fail(event: object, context: LocalContext) -> Any:  # noqa: ANN401  # never returns
+        del event, context
+        raise KeyError("defect")
+
+    machines.batch_shards = fail
+
+    execution = machines.run_batch(ITEMS, **BATCH)
+
+    assert execution.output["failed"] == {"KeyError": 3}
+    assert [result["Error"] for result in machines.results(execution)] == ["KeyError"] * 3
+
+
+def test_interrupted_import_goes_on_after_a_redrive(machines: Machines) -> None:
+    buy, following = machines.batch_shards, []
+
+    def interrupted(step: Any, context: LocalContext) -> Any:  # noqa: ANN401  # JSON
+        if step["step"] != "import":
+            return buy(step, context)
+        following.append(buy(step, LocalContext(seconds=61.0))["next"])  # the time for one line
+        raise KeyError("a defect in the middle of the import")
+
+    machines.batch_shards = interrupted
+    failed = machines.run_batch(ITEMS, tolerated_failure_percentage=0, **BATCH)
+    machines.batch_shards = buy
+
+    redriven = machines.redrive(GENERATE_IMAGES_BATCH, failed)
+
+    assert (failed.status, following) == ("FAILED", ["import"])
+    assert (redriven.output["bought"], redriven.output["failed"]) == (3, {})
+    assert (len(machines.stand_in.batches.batches), machines.stand_in.ledger()["billed"]) == (1, 3)
+
+
+LINES = {
+    "moderation_blocked": "ContentRejectedError",
+    "server_error": "ProviderUnavailableError",
+    "rate_limit_exceeded": "RateLimitedError",
+    "insufficient_quota": "QuotaExhaustedError",
+    "line_expired": "ProviderUnavailableError",
+    "line_failed": "ProviderUnavailableError",
+    "line_missing": "OutcomeUnknownError",
+    "line_malformed": "OutcomeUnknownError",
+    "line_twice": None,
+}
+SUBMISSIONS = ("batch_lost", "", "token_limit_exceeded", "file_not_found", "batch_error", "output_cut")
+UNKNOWN_AND_BILLED = ("line_missing", "line_malformed")
+
+
+@pytest.mark.parametrize("count", [pytest.param(180, marks=pytest.mark.slow), 30])
+def test_faulty_list_loses_nothing_and_buys_nothing_twice(machines: Machines, count: int) -> None:
+    """Each fault meets at least one item, and most submissions meet one."""
+    faults = dict(zip(range(0, count, min(20, count // len(LINES))), cycle(LINES), strict=False))
+    prompts = [f"Boat {number:04}" + (f" [{faults[number]}]" if number in faults else "") for number in range(count)]
+    items = [{"id": number, "data": {"prompt": prompt}} for number, prompt in enumerate(prompts)]
+    machines.stand_in.batches.faults.extend(SUBMISSIONS)
+
+    first = machines.run_batch(items, **BATCH)
+
+    results = machines.results(first)
+    assert {result["Input"]["data"]["prompt"]: result.get("Error") for result in results} == {
+        prompt: LINES[faults[number]] if number in faults else None for number, prompt in enumerate(prompts)
+    }
+    assert max(len(batch.requests) for batch in machines.stand_in.batches.batches.values()) == SHARD_SIZE
+    ledger = machines.stand_in.ledger()
+    assert max(counts["billed"] for counts in ledger["by_prompt"].values()) == 1
+    bought, unknown = first.output["bought"], sum(name in UNKNOWN_AND_BILLED for name in faults.values())
+    assert (len(results), bought + unknown) == (count, ledger["billed"])
+    assert first.output["cost_usd"] == pytest.approx(ledger["usd"] * bought / ledger["billed"], rel=0.01)
+    assert machines.log.getvalue().count("picture bought") == bought
+
+    second = machines.run_batch(items, **BATCH)
+
+    assert (second.output["bought"], second.output["replayed"]) == (0, bought)
+    assert machines.stand_in.ledger()["billed"] == ledger["billed"]
