@@ -18,9 +18,8 @@ from tests.memory_s3 import Clock
 from tests.provider_server import ProviderServer, Responder, refuse, respond, write
 from tests.secrets_manager import MemorySecretsManager
 
-FIRST, SECOND = "gpt-image-2.6-flare", "gpt-image-2"
+FIRST, SECOND = "org/model", "gpt-image-2"
 KEY = "sk-watch"
-SHARED = {"credential": "shared/one"}
 NOWHERE = "https://nowhere.invalid/v1"
 
 
@@ -29,7 +28,7 @@ def shutdown(day: object) -> Responder:
 
 
 def watch(
-    base_url: str, event: object = SHARED, models: tuple[str, ...] = (FIRST, SECOND), host: str | None = None
+    base_url: str, credential: object = "shared/one", host: str | None = None
 ) -> tuple[Any, list[dict[str, Any]]]:
     """Return the result of an invocation on 2027-01-15, and its log with the metrics. host: in the secret."""
     stream = StringIO()
@@ -37,7 +36,7 @@ def watch(
         image_bucket="pictures",
         image_namespace=UUID(int=0),
         credentials_prefix="keys",
-        image_models=models,
+        image_models=(FIRST, SECOND),
         openai_base_url=base_url,
         allows_local_hosts=True,
     )
@@ -48,7 +47,7 @@ def watch(
     environment = Environment(settings=settings, log=log, clients=clients, clock=Clock())
     invoke = with_boundary(model_watch.build(environment), environment, model_watch.respond)
     with redirect_stdout(stream):  # metrics go to standard output
-        result = invoke(event, LocalContext())
+        result = invoke({"credential": credential}, LocalContext())
     assert KEY not in stream.getvalue()
     return result, [json.loads(line) for line in stream.getvalue().splitlines()]
 
@@ -89,18 +88,13 @@ def test_days_until_the_shutdown_are_counted(responder: Responder, days: int, me
         (refuse(401, "insufficient_permissions"), "HTTP 401). A restricted key needs the permission to list models."),
         (refuse(403, "insufficient_permissions"), "HTTP 403). A restricted key needs the permission to list models."),
         (respond(503, b"overloaded"), "HTTP 503"),
-        (refuse(429, "rate_limit_exceeded"), "HTTP 429"),
         (respond(302, b"", Location="https://elsewhere.example/"), "HTTP 302"),
-        (respond(404, b"a host without such a route"), "HTTP 404"),
         (respond(404, {"error": {"message": "Invalid URL (GET /v1/models/x)", "code": None}}), "HTTP 404"),
-        (respond(200, b"no JSON"), "no shutdown_date"),
         (respond(200, b"[" * 100_000), "no shutdown_date"),
         (respond(200, []), "no shutdown_date"),
         (respond(200, {"id": FIRST}), "no shutdown_date"),
         (shutdown("soon"), "no shutdown_date"),
-        (shutdown(1793750400), "no shutdown_date"),
         (write(b""), "did not respond"),
-        (write(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{"), "did not respond"),
     ],
 )
 def test_unusable_response_is_not_a_shutdown(responder: Responder, reason: str) -> None:
@@ -116,15 +110,13 @@ def test_unusable_response_is_not_a_shutdown(responder: Responder, reason: str) 
 
 def test_every_model_is_requested_with_the_key_and_host_of_the_client() -> None:
     with ProviderServer(shutdown(None)) as server:
-        watch(NOWHERE, {"credential": "cli_7/own"}, models=(FIRST, "org/model"), host=server.base_url)
-    assert [request.path for request in server.requests] == [f"/v1/models/{FIRST}", "/v1/models/org%2Fmodel"]
+        watch(NOWHERE, "cli_7/own", host=server.base_url)
+    assert [request.path for request in server.requests] == ["/v1/models/org%2Fmodel", "/v1/models/gpt-image-2"]
     assert {request.headers["authorization"] for request in server.requests} == {f"Bearer {KEY}"}
 
 
-@pytest.mark.parametrize(
-    "event", [{}, {"credential": "shared/another"}, {"credential": None}, {"credential": "cli_1"}, [], None], ids=str
-)
-def test_missing_credential_is_logged(event: object) -> None:
-    result, log = watch(NOWHERE, event)
+@pytest.mark.parametrize("credential", ["shared/another", None, "cli_1"])
+def test_missing_credential_is_logged(credential: object) -> None:
+    result, log = watch(NOWHERE, credential)
     assert (result, metric(log, "ModelsNotChecked")) == ({}, {None: 1})
     assert "secret" in line_of(log, None)["reason"]
