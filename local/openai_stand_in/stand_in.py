@@ -63,7 +63,6 @@ class StandIn(State):
     latency: seconds that a picture takes; it is billed at their end.
     picture_bytes: PNGs are padded to about so many bytes; OpenAI's have 1.3 to 2.3 million.
     dall_e_3: serve dall-e-3, as hosts do that speak OpenAI's older dialect.
-    shutdown_dates: other shutdown dates by model; None for no date.
     sleep: replaces waiting, for latency and faults; takes seconds. A test gives one that waits for an Event.
     sign: signs the pictures of the GPT image models, as `content_credentials.sign` does; None leaves them unsigned.
     batch_seconds: that a batch takes.
@@ -74,7 +73,6 @@ class StandIn(State):
 
     def __enter__(self) -> Self:
         """Listen on a free port: `port`, `url`, and `base_url` for an OpenAI client."""
-        self.stopping.clear()
         self._server = ExitStack()
         self.port = self._server.enter_context(serving(application_of(self), 0, _Handler)).port
         self.url = f"http://{ADDRESS}:{self.port}"
@@ -82,8 +80,7 @@ class StandIn(State):
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop, and abort the requests that wait."""
-        self.stopping.set()
+        """Stop. Requests that wait get no response."""
         self._server.close()
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from functools import partial
 from hashlib import sha256
-from threading import Event, Lock
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from .batches import Batches
@@ -52,8 +52,7 @@ class State:
     latency: float = 0
     picture_bytes: int = 0
     dall_e_3: bool = False
-    shutdown_dates: Mapping[str, date | None] = field(default_factory=dict)
-    sleep: Callable[[float], object] | None = None
+    sleep: Callable[[float], object] = time.sleep
     batch_seconds: float = 0
     sign: Callable[[bytes], bytes] | None = None
     clock: Callable[[], float] = time.time
@@ -61,7 +60,6 @@ class State:
     def __post_init__(self) -> None:
         self._defaults = dict(vars(self))
         self._lock = Lock()
-        self.stopping = Event()
         self.reset()
 
     def reset(self) -> None:
@@ -79,20 +77,17 @@ class State:
         self.accepted_keys = frozenset(keys)
 
     def models(self) -> dict[str, Model]:
-        """Return every model by name, the retired ones too, with the shutdown dates that hold here."""
-        dates = {**({"dall-e-3": None} if self.dall_e_3 else {}), **self.shutdown_dates}
-        return {**MODELS, **{name: replace(MODELS[name], shutdown=shutdown) for name, shutdown in dates.items()}}
+        """Return every model by name, the retired ones too."""
+        return {**MODELS, "dall-e-3": replace(MODELS["dall-e-3"], shutdown=None)} if self.dall_e_3 else dict(MODELS)
 
     def current_date(self) -> date:
         """Return the date by which models are retired."""
         return datetime.fromtimestamp(self.clock(), UTC).date()
 
     def pause(self, seconds: float) -> None:
-        """Wait. Raises ConnectionAbortedError when the server stops meanwhile."""
+        """Wait."""
         if seconds:
-            (self.sleep or self.stopping.wait)(seconds)
-            if self.stopping.is_set():
-                raise ConnectionAbortedError
+            self.sleep(seconds)
 
     def entry(self, request_id: str, document: Mapping[str, Any]) -> Entry:
         """Count a request as it arrives, a bad one too."""

@@ -24,7 +24,6 @@ from tests.memory_s3 import Clock
 ENDPOINT: Final = "/v1/images/generations"
 MODEL = "gpt-image-2.6-flare"
 PROMPT = "a quiet lake"
-TODAY = date(2026, 11, 30)
 SDK: dict[str, Any] = get_type_hints(ImageGenerateParamsBase)
 NOT_OFFERED = {"output_format": {"gif", "svg"}, "size": {"256x256", "512x512"}}
 
@@ -74,11 +73,9 @@ def test_sdk_reads_models_and_their_last_day(stand_in: StandIn, client: OpenAI) 
     stand_in.clock = datetime(2026, 11, 30, tzinfo=UTC).timestamp
     assert client.models.retrieve(MODEL).shutdown_date is None
     assert client.models.retrieve("gpt-image-1.5").shutdown_date == "2026-12-01"
-    stand_in.shutdown_dates = {MODEL: TODAY}
-    for retired in ("dall-e-3", MODEL):
-        with pytest.raises(openai.NotFoundError, match="does not exist") as raised:
-            client.models.retrieve(retired)
-        assert raised.value.code == "model_not_found"
+    with pytest.raises(openai.NotFoundError, match="does not exist") as raised:
+        client.models.retrieve("dall-e-3")
+    assert raised.value.code == "model_not_found"
 
 
 def test_ledger_counts_requests_pictures_and_dollars(stand_in: StandIn) -> None:
@@ -227,6 +224,6 @@ def test_picture_costs_the_published_tokens(model: str, size: str, quality: str,
 )
 def test_bad_parameter_is_refused(parameters: dict[str, Any], code: str, param: str) -> None:
     with pytest.raises(RefusalError) as refusal:
-        accept({"model": MODEL, "prompt": "p", **parameters}, MODELS, TODAY)
+        accept({"model": MODEL, "prompt": "p", **parameters}, MODELS, date(2026, 11, 30))
     error = refusal.value.body["error"]
     assert (refusal.value.status, error["code"], error["param"]) == (400, code, param)
