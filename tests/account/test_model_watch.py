@@ -4,7 +4,7 @@ import json
 from contextlib import redirect_stdout
 from io import StringIO
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 import pytest
@@ -27,10 +27,16 @@ def shutdown(day: object) -> Responder:
     return respond(200, {"id": "a model", "shutdown_date": day})
 
 
-def watch(
-    base_url: str, credential: object = "shared/one", host: str | None = None
-) -> tuple[Any, list[dict[str, Any]]]:
-    """Return the result of an invocation on 2027-01-15, and its log with the metrics. host: in the secret."""
+class Watched(NamedTuple):
+    """The result of an invocation on 2027-01-15, its log lines by model, and its metrics by name and model."""
+
+    result: Any
+    log: dict[str | None, dict[str, Any]]
+    metrics: dict[tuple[str, str | None], float]
+
+
+def watch(base_url: str, credential: str = "shared/one", host: str | None = None) -> Watched:
+    """Invoke the function. host: in the secret."""
     stream = StringIO()
     settings = Settings(
         image_bucket="pictures",
@@ -49,16 +55,13 @@ def watch(
     with redirect_stdout(stream):  # metrics go to standard output
         result = invoke({"credential": credential}, LocalContext())
     assert KEY not in stream.getvalue()
-    return result, [json.loads(line) for line in stream.getvalue().splitlines()]
-
-
-def line_of(log: list[dict[str, Any]], model: str | None) -> dict[str, Any]:
-    [line] = [line for line in log if "_aws" not in line and line.get("model") == model]
-    return line
-
-
-def metric(log: list[dict[str, Any]], name: str) -> dict[str | None, float]:
-    return {line.get("model"): line[name][0] for line in log if name in line}
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    names = ("ModelDaysLeft", "ModelsNotChecked")
+    return Watched(
+        result,
+        {line.get("model"): line for line in lines if "_aws" not in line},
+        {(name, line.get("model")): line[name][0] for line in lines for name in names if name in line},
+    )
 
 
 @pytest.mark.parametrize(
@@ -73,20 +76,18 @@ def metric(log: list[dict[str, Any]], name: str) -> dict[str | None, float]:
 )
 def test_days_until_the_shutdown_are_counted(responder: Responder, days: int, message: str, level: str) -> None:
     with ProviderServer(responder, shutdown(None)) as server:
-        result, log = watch(server.base_url)
-    line = line_of(log, FIRST)
+        result, log, metrics = watch(server.base_url)
     assert result == {FIRST: days, SECOND: None}
-    assert (line["message"], line["level"], line["days_left"]) == (message, level, days)
-    assert line_of(log, SECOND)["message"] == "model has no shutdown date"
-    assert metric(log, "ModelDaysLeft") == {FIRST: days}
-    assert metric(log, "ModelsNotChecked") == {}
+    assert [log[FIRST][name] for name in ("message", "level", "days_left")] == [message, level, days]
+    assert log[SECOND]["message"] == "model has no shutdown date"
+    assert metrics == {("ModelDaysLeft", FIRST): days}
 
 
 @pytest.mark.parametrize(
     ("responder", "reason"),
     [
         (refuse(401, "insufficient_permissions"), "HTTP 401). A restricted key needs the permission to list models."),
-        (refuse(403, "insufficient_permissions"), "HTTP 403). A restricted key needs the permission to list models."),
+        (refuse(403, "insufficient_permissions"), "HTTP 403). A restricted key"),
         (respond(503, b"overloaded"), "HTTP 503"),
         (respond(302, b"", Location="https://elsewhere.example/"), "HTTP 302"),
         (respond(404, {"error": {"message": "Invalid URL (GET /v1/models/x)", "code": None}}), "HTTP 404"),
@@ -99,13 +100,11 @@ def test_days_until_the_shutdown_are_counted(responder: Responder, days: int, me
 )
 def test_unusable_response_is_not_a_shutdown(responder: Responder, reason: str) -> None:
     with ProviderServer(responder, shutdown("2027-01-24")) as server:
-        result, log = watch(server.base_url)
-    line = line_of(log, FIRST)
+        result, log, metrics = watch(server.base_url)
     assert result == {SECOND: 9}
-    assert (line["message"], line["level"]) == ("model not checked", "WARNING")
-    assert reason in line["reason"]
-    assert metric(log, "ModelDaysLeft") == {SECOND: 9}
-    assert metric(log, "ModelsNotChecked") == {None: 1}
+    assert [log[FIRST][name] for name in ("message", "level")] == ["model not checked", "WARNING"]
+    assert reason in log[FIRST]["reason"]
+    assert metrics == {("ModelDaysLeft", SECOND): 9, ("ModelsNotChecked", None): 1}
 
 
 def test_every_model_is_requested_with_the_key_and_host_of_the_client() -> None:
@@ -115,8 +114,8 @@ def test_every_model_is_requested_with_the_key_and_host_of_the_client() -> None:
     assert {request.headers["authorization"] for request in server.requests} == {f"Bearer {KEY}"}
 
 
-@pytest.mark.parametrize("credential", ["shared/another", None, "cli_1"])
-def test_missing_credential_is_logged(credential: object) -> None:
-    result, log = watch(NOWHERE, credential)
-    assert (result, metric(log, "ModelsNotChecked")) == ({}, {None: 1})
-    assert "secret" in line_of(log, None)["reason"]
+@pytest.mark.parametrize("credential", ["shared/another", "cli_1"])
+def test_missing_credential_is_logged(credential: str) -> None:
+    result, log, metrics = watch(NOWHERE, credential)
+    assert (result, metrics) == ({}, {("ModelsNotChecked", None): 1})
+    assert "secret" in log[None]["reason"]

@@ -4,6 +4,7 @@ Image models get as little as three months' notice: https://developers.openai.co
 never fails: Lambda would retry it, and its failure would count among those of purchases.
 """
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -30,8 +31,8 @@ def build(environment: Environment) -> Serve:
     )
     models = ModelsApi(settings.openai_base_url, environment.deadline)
 
-    def serve(event: object, _context: LambdaContext) -> dict[str, int | None]:
-        owner, _, credentials_id = str(event.get("credential") if isinstance(event, dict) else None).partition("/")
+    def serve(event: Mapping[str, Any], _context: LambdaContext) -> dict[str, int | None]:
+        owner, _, credentials_id = str(event.get("credential")).partition("/")
         try:
             credentials = store.read_of(owner, credentials_id)
         except GenerateImageError as error:
