@@ -35,7 +35,6 @@ def post(world: World, body: str) -> Response:
 )
 def test_invalid_body_names_its_field(world: World, body: str, field: str, problem: str) -> None:
     response = post(world, body)
-
     assert response.code == (400, "InvalidRequestError")
     assert response.fields[0] == field
     assert problem in response.body["detail"]
@@ -67,7 +66,6 @@ def test_body_must_be_json_in_utf_8(world: World, changes: dict[str, Any], statu
 def test_key_is_checked_in_header_and_body(world: World, key: str, status_in_body: int) -> None:
     """A header cannot hold a key outside ASCII."""
     in_header = world.start(key=key)
-
     assert (in_header.status, in_header.fields) == (400, ["idempotency_key"])
     assert world.start(key=None, idempotency_key=key).status == status_in_body
 
@@ -107,7 +105,6 @@ def test_body_may_only_repeat_the_client(world: World, client: object, code: tup
 )
 def test_too_large_request_is_refused(world: World, prompt: str, filling: int, status: int) -> None:
     data = {"prompt_image": prompt, "filling": "x" * filling}
-
     assert post(world, json.dumps({"config": CONFIG, "data": data})).status == status
 
 

@@ -76,7 +76,6 @@ def test_only_authorized_requests_are_served(
 )
 def test_wrong_method_gets_the_allowed_one(world: World, method: str, path: str, allowed: str) -> None:
     response = world.call(event(method, path))
-
     assert (response.code, response.headers["Allow"]) == ((405, "MethodNotAllowedError"), allowed)
 
 
@@ -99,7 +98,6 @@ def test_unknown_path_is_not_found(world: World, path: str) -> None:
 )
 def test_invalid_part_of_the_path_is_a_bad_request(world: World, field: str, path: str) -> None:
     response = world.call(event("GET", path))
-
     assert (response.code, response.fields) == ((400, "InvalidRequestError"), [field])
 
 

@@ -119,14 +119,12 @@ def test_record_saved_between_the_two_looks_is_read_again(world: World) -> None:
 
 def test_picture_of_another_client_is_not_revealed(world: World) -> None:
     world.start()
-
     assert (world.get().status, world.get(client="2").status) == (202, 404)
 
 
 def test_link_needs_its_signing_key(world: World) -> None:
     world.restart(CLOUDFRONT_KEY_PAIR_ID="K2JCJMDEHXQW5F", CLOUDFRONT_PRIVATE_KEY_SECRET="absent")
     world.save_stored()
-
     assert world.get().code == (500, "ConfigurationError")
 
 

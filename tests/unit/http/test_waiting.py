@@ -39,7 +39,6 @@ def test_new_key_starts_an_execution_with_the_event(world: World) -> None:
 
 def test_requests_without_a_key_are_different_pictures(world: World) -> None:
     ids = {world.start(key=None).body["image_id"] for _ in range(2)}
-
     assert ids == set(world.step_functions.executions)
     assert len(ids) == 2
 
@@ -85,9 +84,7 @@ def test_wait_ends_as_soon_as_the_outcome_is_known(
 def test_wait_lasts_as_long_as_preferred(world: World, prefer: str, timeout: float, waited: float) -> None:
     """It leaves two seconds of the function's timeout for the response."""
     before = world.clock.now
-
     response = world.post(prefer=prefer, seconds=timeout)
-
     assert world.clock.now - before == pytest.approx(waited, abs=0.1)
     assert response.headers.get("Preference-Applied", "") == prefer
 
@@ -127,7 +124,6 @@ def test_failure_of_step_functions_is_reported(
 ) -> None:
     """A throttled look at an execution ends no wait."""
     setattr(world.step_functions, call, code)
-
     assert world.post().code == (status, error)
 
 
@@ -189,9 +185,7 @@ def start_hidden(world: World) -> None:
 
 def test_simultaneous_start_is_joined(world: World) -> None:
     start_hidden(world)
-
     response = world.post()
-
     assert (response.status, response.body["_meta_"]["replayed"]) == (200, True)
     assert len(world.step_functions.executions) == 1
 
@@ -216,16 +210,13 @@ def test_record_decides_whether_an_execution_starts(
     world.step_functions.hides_starts = hides_starts
     world.save(**record)
     world.clock.after(8, world.save_stored)
-
     assert world.post().status == status
     assert len(world.step_functions.executions) == starts
 
 
 def test_stored_picture_starts_nothing(world: World) -> None:
     world.save_stored()
-
     response = world.start()
-
     assert (response.status, response.body["_meta_"]["replayed"]) == (200, True)
     assert response.headers["Content-Location"] == f"{IMAGES}/{world.image_id()}"
     assert world.step_functions.executions == {}
@@ -246,6 +237,5 @@ def test_stored_picture_starts_nothing(world: World) -> None:
 def test_key_is_bound_to_its_request(world: World, prepare: Callable[[World], object], *, is_bound: bool) -> None:
     prepare(world)
     started = len(world.step_functions.executions)
-
     assert world.post("Un gato").code == ((422, "IdempotencyKeyReusedError") if is_bound else (202, None))
     assert len(world.step_functions.executions) == started + (not is_bound)
