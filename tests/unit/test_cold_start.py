@@ -14,10 +14,10 @@ FUNCTIONS = ("generate_image", "api", "model_watch", "prepare_list", "count_resu
 FUNCTIONS_WITH_PROVIDER = {"generate_image", "model_watch", "batch_shards"}
 PINNED = set(re.findall(r"^([\w-]+)==", (SOURCE / "requirements.txt").read_text("utf-8"), re.MULTILINE))
 DISTRIBUTIONS = packages_distributions()
-OPTIONAL = {"brotli", "brotlicffi", "_brotli", "zstandard", "simplejson", "chardet", "socks", "h2", "_distutils_hack"}
+OPTIONAL = {"brotli", "brotlicffi", "_brotli", "zstandard", "simplejson", "chardet", "socks", "h2"}
 """Packages that the pinned ones import if they are installed. The artifact has none of them."""
-OURS = {"generate_image", "sitecustomize"}
-"""And the module that Debian's Python imports at its start."""
+OTHERS = {"generate_image", "sitecustomize", "_distutils_hack"}
+"""Our package, and the modules that some Pythons import at their start."""
 SLOW = {"asyncio", "sqlite3", "unittest", "openai", "pydantic", "aws_xray_sdk", "cryptography"}
 PROBE = """
 import gc, json, sys
@@ -61,7 +61,7 @@ def test_function_imports_only_the_packages_it_needs(function: str) -> None:
 
     loaded, collections_before_clients, has_usual_thresholds, frozen_objects = json.loads(process.stdout)
     foreign = {name for name in loaded if name not in sys.stdlib_module_names and "__mypyc" not in name}
-    assert {DISTRIBUTIONS[name][0].replace("_", "-") for name in foreign - OPTIONAL - OURS} <= PINNED
+    assert {DISTRIBUTIONS[name][0].replace("_", "-") for name in foreign - OPTIONAL - OTHERS} <= PINNED
     assert not SLOW & set(loaded)
     assert ("requests" in loaded) == (function in FUNCTIONS_WITH_PROVIDER)
     assert collections_before_clients <= 3

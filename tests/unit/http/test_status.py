@@ -5,22 +5,13 @@ from typing import Any
 import pytest
 
 from generate_image.aws.ledger import Ledger, Reservation
-from generate_image.errors import (
-    ContentRejectedError,
-    CredentialsError,
-    DownloadError,
-    GenerateImageError,
-    OutcomeUnknownError,
-)
+from generate_image.errors import DownloadError, GenerateImageError
 from generate_image.money import MicroUsd
 from generate_image.picture import StoredPicture
 from generate_image.record import Status
-from tests.unit.http.world import BOUGHT, IMAGES, Response, World, event
+from tests.unit.http.world import BOUGHT, IMAGES, NO_SECRET, REJECTED, UNKNOWN, Response, World, event
 
-NO_SECRET = CredentialsError("There is no such secret.")
-REJECTED = ContentRejectedError("No.")
 STORED = StoredPicture("temporal/cli_1/id.png", "image/png", 0)
-UNKNOWN = OutcomeUnknownError("It may be billed.")
 
 
 @pytest.mark.parametrize(

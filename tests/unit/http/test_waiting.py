@@ -8,19 +8,10 @@ from typing import Any
 
 import pytest
 
-from generate_image.errors import (
-    ContentRejectedError,
-    CredentialsError,
-    OutcomeUnknownError,
-    QuotaExhaustedError,
-)
+from generate_image.errors import QuotaExhaustedError
 from generate_image.record import Status
 from tests.proof.faults import Kind
-from tests.unit.http.world import BOUGHT, IMAGES, World
-
-UNKNOWN = OutcomeUnknownError("It may be billed.")
-NO_SECRET = CredentialsError("There is no such secret.")
-REJECTED = ContentRejectedError("No.", categories=["violence"])
+from tests.unit.http.world import BOUGHT, IMAGES, NO_SECRET, REJECTED, UNKNOWN, World
 
 
 def test_new_key_starts_an_execution_with_the_event(world: World) -> None:
@@ -43,11 +34,6 @@ def test_requests_without_a_key_are_different_pictures(world: World) -> None:
     assert len(ids) == 2
 
 
-def recover(world: World) -> None:
-    world.s3.reads.clear()
-    world.save_stored()
-
-
 @pytest.mark.parametrize(
     ("planned", "seconds", "status", "code"),
     [
@@ -55,7 +41,7 @@ def recover(world: World) -> None:
         ({0: lambda world: world.fail_every_start(NO_SECRET)}, 1.7, 400, "CredentialsError"),
         ({3: lambda world: world.fail(world.image_id(), REJECTED)}, 6.8, 422, "ContentRejectedError"),
         ({3: lambda world: world.save(Status.FAILED, error=REJECTED)}, 3.5, 422, "ContentRejectedError"),
-        ({0.2: lambda world: world.s3.reads.extend([Kind.ERROR] * 99), 10: recover}, 10.5, 200, None),
+        ({0.2: lambda world: world.s3.reads.extend([Kind.ERROR] * 9), 7: World.save_stored}, 7.5, 200, None),
     ],
 )
 def test_wait_ends_as_soon_as_the_outcome_is_known(
@@ -83,8 +69,8 @@ def test_wait_ends_as_soon_as_the_outcome_is_known(
 )
 def test_wait_lasts_as_long_as_preferred(world: World, prefer: str, timeout: float, waited: float) -> None:
     """It leaves two seconds of the function's timeout for the response."""
-    before = world.clock.now
-    response = world.post(prefer=prefer, seconds=timeout)
+    before, world.timeout = world.clock.now, timeout
+    response = world.post(prefer=prefer)
     assert world.clock.now - before == pytest.approx(waited, abs=0.1)
     assert response.headers.get("Preference-Applied", "") == prefer
 

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
-from generate_image.errors import GenerateImageError
+from generate_image.errors import ContentRejectedError, CredentialsError, GenerateImageError, OutcomeUnknownError
 from generate_image.event import ImageRequest, image_id, request_hash
 from generate_image.functions import api
 from generate_image.functions._runtime import Environment, with_boundary
@@ -35,6 +35,10 @@ PROMPT = "Un faro al atardecer"
 IMAGES = "/clients/1/images"
 GATEWAY = Gateway(CONTRACT, lambda _event, _context: None)
 BOUGHT = BoughtPicture("gpt-image-2", "req_1", source_url="https://provider.example/x.png")
+
+NO_SECRET = CredentialsError("There is no such secret.")
+REJECTED = ContentRejectedError("No.", categories=["violence"])
+UNKNOWN = OutcomeUnknownError("It may be billed.")
 
 
 class PlannedClock(Clock):
@@ -72,13 +76,14 @@ class Response:
 
 
 class World:
-    """It is 15 January 2027. The requests are those of order-1, of client 1."""
+    """It is 15 January 2027. The requests are those of order-1, of client 1. timeout: seconds of an invocation."""
 
     def __init__(self) -> None:
         self.clock = PlannedClock()
         self.s3 = ScriptedS3(self.clock)
         self.step_functions = MemoryStepFunctions(self.clock)
         self.log = StringIO()
+        self.timeout = 30.0
         self.restart()
 
     def restart(self, **settings: str) -> None:
@@ -95,27 +100,18 @@ class World:
         )
         self.invoke = with_boundary(api.build(environment), environment, problem_response)
 
-    def call(self, event: Mapping[str, Any], *, seconds: float = 30) -> Response:
-        """Invoke the function. seconds: the invocation's timeout."""
-        response = self.invoke(event, LocalContext(seconds))
+    def call(self, event: Mapping[str, Any]) -> Response:
+        response = self.invoke(event, LocalContext(self.timeout))
         status, headers, body = response["statusCode"], response["headers"], response["body"]
         assert_in_contract(event["routeKey"].split()[0], event["rawPath"], status, headers, body)
         return Response(status, headers, json.loads(body))
 
-    def post(
-        self,
-        prompt: str = PROMPT,
-        *,
-        key: str | None = "order-1",
-        prefer: str = "",
-        seconds: float = 30,
-        **body: object,
-    ) -> Response:
+    def post(self, prompt: str = PROMPT, *, key: str | None = "order-1", prefer: str = "", **body: object) -> Response:
         headers = {"content-type": "application/json", "prefer": prefer}
         if key is not None:
             headers["idempotency-key"] = key
         content = {"config": {"credentials_id": "openai", "prompt": prompt}, **body}
-        return self.call(event("POST", IMAGES, headers, json.dumps(content)), seconds=seconds)
+        return self.call(event("POST", IMAGES, headers, json.dumps(content)))
 
     def start(self, **body: Any) -> Response:  # noqa: ANN401  # JSON
         """Send the request without a wait."""
