@@ -147,19 +147,6 @@ def test_batch_goes_through_its_states_to_two_files(client: OpenAI, stand_in: St
     assert (ended.request_counts.completed, ended.request_counts.failed) == (2, 1)
 
 
-def test_cancelled_batch_bills_nothing(client: OpenAI, stand_in: StandIn) -> None:
-    clock = Clock()
-    stand_in.clock, stand_in.batch_seconds = clock, 1000
-    batch = submit(client, "a lighthouse")
-    assert client.batches.cancel(batch.id).status == "cancelled"
-    clock.pass_by(2000)
-
-    assert client.batches.retrieve(batch.id).status == "cancelled"
-    assert stand_in.ledger()["billed"] == 0
-    with pytest.raises(openai.ConflictError):
-        client.batches.cancel(batch.id)
-
-
 def literals(annotation: object) -> set[str]:
     """Return every string of the Literals within an annotation."""
     if get_origin(annotation) is None:

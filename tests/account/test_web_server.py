@@ -50,20 +50,6 @@ def test_request_becomes_event_of_its_route(
 
 
 @pytest.mark.parametrize(
-    ("content_type", "content", "body", "is_base64"),
-    [
-        (JSON, b'{"a": "\xc3\xb1"}', '{"a": "ñ"}', False),
-        ("application/octet-stream", b"x", "eA==", True),
-        (JSON, b"\xff", "/w==", True),
-    ],
-)
-def test_binary_body_is_base64(content_type: str, content: bytes, body: str, *, is_base64: bool) -> None:
-    event = Gateway(CONTRACT, echo).event("POST", PATH, {"Content-Type": content_type}, content)
-
-    assert (event["body"], event["isBase64Encoded"]) == (body, is_base64)
-
-
-@pytest.mark.parametrize(
     ("function", "seconds", "size", "status", "message"),
     [
         (fail, 30, 0, 500, "Internal Server Error"),

@@ -246,7 +246,7 @@ def assert_accessible(page: Page) -> None:
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 
-def test_every_state_is_accessible(visit: Visit, stand_in: StandIn, drawing: Event) -> None:
+def test_every_state_is_accessible(visit: Visit, drawing: Event) -> None:
     visit.page.evaluate(AXE)
     visit.unfold("Options of the picture", "More fields of the event")
     assert_accessible(visit.page)
@@ -257,7 +257,6 @@ def test_every_state_is_accessible(visit: Visit, stand_in: StandIn, drawing: Eve
     visit.see_picture(PROMPT)
     visit.unfold("Response body")
     assert_accessible(visit.page)
-    stand_in.script("insufficient_quota")
     visit.field("Size").fill("x" * 100)
     visit.send("Otro faro " * 40)
     visit.see_problem("InvalidRequestError", "400")

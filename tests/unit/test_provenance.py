@@ -6,7 +6,8 @@ import pytest
 
 from generate_image.picture import JPEG, PNG, WEBP, PictureType
 from generate_image.provenance import MOST_PARTS, content_credentials
-from tests.signed_pictures import plain_picture, signed_picture
+from local.openai_stand_in.content_credentials import sign
+from local.openai_stand_in.pictures import draw
 
 KINDS = {"png": PNG, "jpeg": JPEG, "webp": WEBP}
 PNG_HEAD, WEBP_HEAD, JPEG_HEAD = b"\x89PNG\r\n\x1a\n", b"RIFF0000WEBP", b"\xff\xd8"
@@ -19,7 +20,8 @@ def test_manifest_of_the_official_library_is_detected(picture_format: str) -> No
     def found(content: bytes) -> str:
         return content_credentials(BytesIO(content), KINDS[picture_format])
 
-    signed, plain = signed_picture(picture_format), plain_picture(picture_format)
+    plain = draw(bytes(32), (256, 256), picture_format)
+    signed = sign(plain)
 
     assert found(signed) == "present"
     assert found(plain) == "absent"
