@@ -70,8 +70,9 @@ ruff = $(PYTHON) -m ruff check --quiet && $(PYTHON) -m ruff format --check --qui
 mypy = $(PYTHON) -m mypy --no-error-summary
 imports = PYTHONPATH=src .venv/bin/lint-imports --no-cache
 sam = $(SAM) validate --lint
-cfn = .venv-sam/bin/cfn-lint template.yaml
-checkov = mkdir -p .aws-sam && PYTHONPATH=src $(PYTHON) -m local.expand_template >.aws-sam/expanded.json && \
+expand = PYTHONPATH=src $(PYTHON) -m local.expand_template
+cfn = .venv-sam/bin/cfn-lint template.yaml && $(expand) | .venv-sam/bin/cfn-lint
+checkov = mkdir -p .aws-sam && $(expand) >.aws-sam/expanded.json && \
     .venv-checkov/bin/checkov --config-file .checkov.yaml
 # The linters run side by side: each one's output appears in one piece, and only if it fails.
 $(LINTERS):

@@ -1,6 +1,7 @@
 """Expands template.yaml as AWS does: loops, includes, SAM's transform, parameters, conditions and functions.
 
-As a command it prints the resources with every option on, for checkov, which ignores what a condition leaves out.
+As a command it prints the resources with every option on, for checkov, which ignores what a condition leaves out, and
+for cfn-lint, which otherwise checks no policy and no resource of a loop.
 """
 
 import copy
@@ -54,15 +55,22 @@ ARNS = {
     "AWS::IAM::ManagedPolicy": f"arn:aws:iam::{ACCOUNT}:policy/{{name}}",
     "AWS::IAM::Role": f"arn:aws:iam::{ACCOUNT}:role/{{name}}",
     "AWS::Lambda::Function": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{{name}}",
+    "AWS::Lambda::LayerVersion": f"arn:aws:lambda:{REGION}:{ACCOUNT}:layer:{{name}}:1",
     "AWS::Events::ApiDestination": f"arn:aws:events:{REGION}:{ACCOUNT}:api-destination/{{name}}/0f5c8a1e",
     "AWS::Events::Connection": f"arn:aws:events:{REGION}:{ACCOUNT}:connection/{{name}}/0f5c8a1e",
     "AWS::Events::Rule": f"arn:aws:events:{REGION}:{ACCOUNT}:rule/{{name}}",
     "AWS::Logs::LogGroup": f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{{name}}:*",
     "AWS::S3::Bucket": "arn:aws:s3:::{name}",
+    "AWS::SNS::Topic": f"arn:aws:sns:{REGION}:{ACCOUNT}:{{name}}",
     "AWS::SQS::Queue": f"arn:aws:sqs:{REGION}:{ACCOUNT}:{{name}}",
     "AWS::StepFunctions::StateMachine": f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:{{name}}",
 }
-REFERRED_BY_ARN = {"AWS::IAM::ManagedPolicy", "AWS::StepFunctions::StateMachine"}
+REFERRED_BY_ARN = {
+    "AWS::IAM::ManagedPolicy",
+    "AWS::Lambda::LayerVersion",
+    "AWS::SNS::Topic",
+    "AWS::StepFunctions::StateMachine",
+}
 CODE = {
     "AWS::Serverless::Function": "CodeUri",
     "AWS::Serverless::LayerVersion": "ContentUri",
@@ -90,14 +98,14 @@ class Stack:
             if resource["Type"] == resource_type
         }
 
-    def statements(self, role: str) -> dict[str, dict[str, Any]]:
-        """Return the statements of a role by Sid: those of its own policies and of the managed ones."""
+    def statements(self, role: str) -> list[dict[str, Any]]:
+        """Return the statements of a role: those of its own policies and of the managed ones."""
         managed = {ARNS["AWS::IAM::ManagedPolicy"].format(name=name.lower()): name for name in self.resources}
         properties = self.properties(role)
         documents = [policy["PolicyDocument"] for policy in properties.get("Policies", [])]
         shared = properties.get("ManagedPolicyArns", [])
         documents += [self.properties(managed[arn])["PolicyDocument"] for arn in shared]
-        return {statement["Sid"]: statement for document in documents for statement in document["Statement"]}
+        return [statement for document in documents for statement in document["Statement"]]
 
 
 @cache
@@ -169,7 +177,7 @@ class _Resolver:
     def resources(self) -> dict[str, Any]:
         """Return the resources, without those whose condition is false."""
         return {
-            name: self.resolve(resource)
+            name: {key: part for key, part in self.resolve(resource).items() if key != "Condition"}
             for name, resource in self._resources.items()
             if "Condition" not in resource or self._holds(resource["Condition"])
         }

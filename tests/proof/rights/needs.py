@@ -65,9 +65,6 @@ def requests_of_call(service: str, operation: str, parameters: Mapping[str, Any]
         case "secretsmanager":
             secret = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{parameters['SecretId']}{RANDOM_SUFFIX}"
             needed = Request(f"secretsmanager:{operation}", secret)
-        case "logs":
-            group = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{parameters['logGroupName']}"
-            needed = Request(f"logs:{operation}", f"{group}:log-stream:{parameters['logStreamName']}")
         case "stepfunctions":
             arn = parameters.get("executionArn") or parameters["stateMachineArn"]
             needed = Request(f"states:{operation}", arn)

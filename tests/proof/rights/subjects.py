@@ -1,8 +1,9 @@
 """The functions, state machines and rules of both stacks, and the policies of their roles."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from local.expand_template import ACCOUNT, EVERY_OPTION, Stack, deploy
+from local.expand_template import EVERY_OPTION, Stack, deploy
 from tests.proof.rights.iam import Statement
 
 STACKS = {"defaults": deploy(), "every option": deploy(**EVERY_OPTION)}
@@ -41,13 +42,9 @@ class Subject(NamedTuple):
         key: str | None = encryption[0]["ServerSideEncryptionByDefault"].get("KMSMasterKeyID")
         return key
 
-    def statements(self) -> list[Statement]:
-        """Return the statements of the role: of its inline policies, and of the managed ones of the template."""
-        role = self.stack.properties(self.role)
-        managed = self.stack.of_type("AWS::IAM::ManagedPolicy").items()
-        by_arn = {f"arn:aws:iam::{ACCOUNT}:policy/{name.lower()}": policy for name, policy in managed}
-        policies = [*role.get("Policies", []), *(by_arn[arn] for arn in role.get("ManagedPolicyArns", []))]
-        return [statement for policy in policies for statement in policy["PolicyDocument"]["Statement"]]
+    def statements(self) -> Sequence[Statement]:
+        """Return the statements of the role. Those of a managed policy are the same objects for each of its roles."""
+        return self.stack.statements(self.role)
 
 
 def _subjects(resource_type: str) -> list[Subject]:

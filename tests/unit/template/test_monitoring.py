@@ -175,7 +175,9 @@ def test_alarms_are_sent_to_the_address(stack: Stack) -> None:
     [topic] = stack.of_type("AWS::SNS::Topic").values()
 
     assert topic["Subscription"] == [{"Protocol": "email", "Endpoint": EVERY_OPTION["AlarmEmail"]}]
-    assert all(alarm["AlarmActions"] == ["alarmtopic"] for alarm in alarms(stack).values())
+    assert all(
+        alarm["AlarmActions"] == ["arn:aws:sns:eu-west-1:123456789012:alarmtopic"] for alarm in alarms(stack).values()
+    )
     assert not any("AlarmActions" in alarm for alarm in alarms(deploy()).values())
 
 
