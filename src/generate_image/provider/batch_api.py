@@ -35,7 +35,6 @@ REQUEST_SECONDS = 60.0
 KEPT_SECONDS = 14 * 86_400
 """The lifetime of the files at the provider: as long as a failed execution can be redriven."""
 PAGE = 100
-MOST_PAGES = 500
 OLDER_SECONDS = 86_400
 """The order of the list is not documented. The search ends at a page of batches that are all older by so much."""
 CONFLICT = 409
@@ -51,7 +50,8 @@ class FileNotReadyError(Exception):
 class BatchApi:
     """Calls the API.
 
-    Each method raises the errors of ``to_unbilled_error``, and ProviderUnavailableError if no response came.
+    Each method but ``create`` raises the errors of ``to_unbilled_error``, ProviderUnavailableError if no response came,
+    and ProviderResponseError if it has another form.
     """
 
     def __init__(self, base_url: str, deadline: Deadline) -> None:
@@ -83,8 +83,8 @@ class BatchApi:
     def create(self, file_id: str, metadata: Mapping[str, str], credentials: Credentials, *, model: str) -> Batch:
         """Submit a batch, once. model: that of the requests.
 
-        Raises OutcomeUnknownError if the batch may exist: no response came, or a 5xx. Raises FileNotReadyError and
-        NoSuchModelError.
+        Raises OutcomeUnknownError if the batch may exist: no response came, or a 5xx, or one without a batch. Otherwise
+        raises ProviderUnavailableError if nothing was sent, FileNotReadyError, and the errors of ``to_error``.
         """
         body = {
             "input_file_id": file_id,
@@ -114,7 +114,7 @@ class BatchApi:
         """Return the batches of an input file, the oldest first. since: no such batch was created earlier."""
         found: dict[str, Batch] = {}
         after = ""
-        for _ in range(MOST_PAGES):
+        while True:
             page = self._json("GET", f"batches?limit={PAGE}{after}", credentials)
             batches = [read_batch(entry) for entry in read_list(page)]
             found |= {batch.id: batch for batch in batches if batch.input_file_id == file_id}
@@ -122,7 +122,6 @@ class BatchApi:
             if not page.get("has_more") or not batches or is_older:
                 return sorted(found.values(), key=lambda batch: (batch.created_at, batch.id))
             after = f"&after={batches[-1].id}"
-        raise ProviderUnavailableError(f"The provider's list of batches has more than {PAGE * MOST_PAGES} entries.")
 
     def cancel(self, batch_id: str, credentials: Credentials) -> None:
         """Cancel a batch. A batch that has ended stays as it is."""
@@ -133,7 +132,7 @@ class BatchApi:
     def lines(self, file_id: str, credentials: Credentials, *, offset: int = 0) -> Iterator[Line]:
         """Yield the lines of a file from a position on. Raises as ``file_lines`` does."""
         url = self._url(f"files/{file_id}/content", credentials)
-        return file_lines(url, credentials, self._deadline.remaining, offset=offset)
+        return file_lines(url, credentials, self._deadline, offset=offset)
 
     def _url(self, path: str, credentials: Credentials) -> str:
         return f"{credentials.base_url or self._base_url}/{path}"

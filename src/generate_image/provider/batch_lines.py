@@ -12,7 +12,7 @@ from generate_image.errors import (
 )
 from generate_image.picture import BATCH, BoughtPicture
 from generate_image.provider.batch_api import ENDPOINT
-from generate_image.provider.connection import ProviderResponse
+from generate_image.provider.connection import ProviderResponse, valid_request_id
 from generate_image.provider.errors import (
     BAD_REQUEST,
     INTERNAL_SERVER_ERROR,
@@ -74,17 +74,18 @@ def code_error(codes: Iterable[str], model: str) -> GenerateImageError | NoSuchM
 def _outcome(
     document: Mapping[str, Any], encoded: bytes | memoryview | None, model: str
 ) -> BatchedPicture | GenerateImageError | NoSuchModelError:
-    response, error = document.get("response"), document.get("error")
-    if isinstance(response, dict) and response["status_code"] == 200:  # noqa: PLR2004
-        return _picture(response, encoded, model)
+    """Return the outcome in a line. Raises one of ``UNREADABLE`` for a line with neither a response nor an error."""
+    response = document.get("response")
     if isinstance(response, dict):
-        request_id = response.get("request_id")
+        request_id = valid_request_id(response.get("request_id"))
+        if response["status_code"] == 200:  # noqa: PLR2004
+            return _picture(response.get("body") or {}, encoded, model, request_id)
         if response["status_code"] >= INTERNAL_SERVER_ERROR:
             # The status is the provider's own: no gateway writes into its files.
             return _failed(request_id)
         body = json.dumps(response.get("body")).encode()
         return to_error(ProviderResponse(response["status_code"], {}, body, request_id), model=model, now=0.0)
-    code = error.get("code") if isinstance(error, dict) else None
+    code = document["error"].get("code")
     if isinstance(code, str) and code.startswith("batch_"):
         return ProviderUnavailableError("The batch ended before this picture was made; nothing was bought. Try again.")
     refused = to_error(_refusal(code), model=model, now=0.0)
@@ -104,14 +105,15 @@ def _failed(request_id: str | None = None) -> ProviderUnavailableError:
 
 
 def _picture(
-    response: Mapping[str, Any], encoded: bytes | memoryview | None, model: str
+    body: Mapping[str, Any], encoded: bytes | memoryview | None, model: str, request_id: str | None
 ) -> BatchedPicture | GenerateImageError:
-    request_id = response.get("request_id")
     try:
-        images = read_document(response["body"], encoded)
+        images = read_document(body, encoded)
     except UNREADABLE:
         images = None
     if images is None or images.content is None:
-        return ProviderResponseError("The batch's line contains no picture. It may be billed.")
+        return ProviderResponseError(
+            "The batch's line contains no picture. It may be billed.", provider_request_id=request_id
+        )
     cost = cost_usd(model, images.usage, BATCH)
     return BatchedPicture(BoughtPicture(model, request_id, images.usage, cost, pricing=BATCH), images.content)

@@ -18,7 +18,7 @@ from generate_image.provider.time_limit import Remaining, limit_time, time_left
 if TYPE_CHECKING:
     from urllib3.connectionpool import HTTPConnectionPool
 
-USER_AGENT = "generate-image/2.0"
+USER_AGENT = "generate-image/2.1"
 CONNECT_SECONDS = 5.0
 CHUNK_BYTES = 256 * 1024
 LARGEST_RESPONSE_BYTES = LARGEST_BYTES * 4 // 3 + 512 * 1024
@@ -57,7 +57,7 @@ def request(
     """
     headers = {"Content-Type": content_type} if body else {}
     with _sent(method, url, credentials, remaining, body=body, headers=headers) as response:
-        request_id = request_id_in(response.headers)
+        request_id = valid_request_id(response.headers.get("x-request-id"))
         content = _read(response, request_id)
         return ProviderResponse(response.status_code, response.headers, content, request_id)
 
@@ -106,10 +106,9 @@ def _sent(
             yield response
 
 
-def request_id_in(headers: Mapping[str, str]) -> str | None:
-    """Return ``x-request-id`` if a log line and S3 metadata can hold it."""
-    value = headers.get("x-request-id", "")
-    return value if re.fullmatch(r"[\w.-]{1,128}", value, re.ASCII) else None
+def valid_request_id(value: object) -> str | None:
+    """Return the provider's id of a request if a log line and S3 metadata can hold it."""
+    return value if isinstance(value, str) and re.fullmatch(r"[\w.-]{1,128}", value, re.ASCII) else None
 
 
 def _read(response: requests.Response, request_id: str | None) -> bytearray:

@@ -71,10 +71,12 @@ def to_error(response: ProviderResponse, *, model: str, now: float) -> GenerateI
 
 
 def to_unbilled_error(response: ProviderResponse, now: float) -> GenerateImageError:
-    """Return the error for a response, no success, to a call that buys nothing and names no model."""
+    """Return the error for a response that is no success, to a call that buys nothing and names no model."""
     error = to_error(response, model="", now=now)
     if isinstance(error, OutcomeUnknownError | NoSuchModelError):
-        return ProviderUnavailableError(f"The provider failed (HTTP {response.status}). Try again later.")
+        return ProviderUnavailableError(
+            f"The provider failed (HTTP {response.status}). Try again later.", provider_request_id=response.request_id
+        )
     return error
 
 

@@ -23,7 +23,7 @@ Remaining = Callable[[], float]
 
 
 def at_most(seconds: float, deadline: Deadline) -> Remaining:
-    """Return the time that a call has left that starts now. seconds: its own limit, if the deadline is later."""
+    """Return the time that is left for a call that starts now. seconds: its own limit, if the deadline is later."""
     end = min(deadline.at, deadline.clock() + seconds)
     return lambda: max(0.0, end - deadline.clock())
 

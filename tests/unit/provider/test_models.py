@@ -1,14 +1,49 @@
-"""Static facts about models."""
+"""Static facts about models: the body of a request, its cost, and the price that is reserved before it."""
 
+from datetime import date
+from itertools import product
 from uuid import UUID
 
 import pytest
 
+from generate_image.options import EDGE_STEP, LONGEST_EDGE, QUALITIES, STANDARD_SIZES, Options, size_problem
 from generate_image.picture import Usage
-from generate_image.provider.models import cost_usd, longest_prompt, price_list, request_parameters
+from generate_image.provider.models import (
+    cost_usd,
+    largest_cost_of,
+    longest_prompt,
+    price_list,
+    refusal,
+    request_parameters,
+)
 from generate_image.settings import Settings
+from local.openai_stand_in.parameters import MODELS, accept
 
+SETTINGS = Settings(image_bucket="pictures", image_namespace=UUID(int=0))
 USAGE = Usage(23, 439, 462)
+LAUNCH = date(2026, 1, 1)
+"""All models of the stand-in are alive."""
+EDGES = range(512, LONGEST_EDGE + 1, 13 * EDGE_STEP)
+SIZES = {*STANDARD_SIZES, *(size for pair in product(EDGES, EDGES) if not size_problem(size := "{}x{}".format(*pair)))}
+OPTIONS: list[Options] = [
+    {},
+    *({"quality": quality, "size": size} for quality, size in product(QUALITIES, sorted(SIZES))),
+    {"output_format": "webp", "output_compression": 0, "background": "transparent", "moderation": "low"},
+]
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_bill_never_exceeds_the_reservation(model: str) -> None:
+    checked = 0
+    for prompt, options, default_quality in product(("ñandú", "a " * 1999), OPTIONS, ("low", "max")):
+        if refusal(model, prompt, options):
+            continue
+        bound = largest_cost_of(model, prompt, default_quality, options, SETTINGS.max_picture_usd)
+        picture = accept(request_parameters(model, prompt, default_quality, options), MODELS, LAUNCH)
+        assert bound is not None
+        assert picture.model.microdollars(picture.input_tokens, picture.output_tokens) <= bound, options
+        checked += 1
+    assert checked >= 4
 
 
 @pytest.mark.parametrize(
@@ -23,25 +58,18 @@ USAGE = Usage(23, 439, 462)
 )
 def test_cost_is_known_or_none(model: str, usage: Usage | None, cost: float | None) -> None:
     assert cost_usd(model, usage) == cost
-
-
-def test_default_models_have_a_price() -> None:
-    settings = Settings(image_bucket="pictures", image_namespace=UUID(int=0))
-    assert set(settings.image_models) <= set(price_list()["usd_per_million_tokens"])
+    assert set(SETTINGS.image_models) <= set(price_list()["usd_per_million_tokens"])
 
 
 @pytest.mark.parametrize(
-    ("model", "parameters"),
+    ("model", "longest", "parameters"),
     [
-        ("gpt-image-2.6-flare", {"quality": "max", "output_format": "png"}),
-        ("gpt-image-2", {"quality": "high", "output_format": "png"}),
-        ("dall-e-3", {"quality": "standard", "response_format": "url"}),
+        ("gpt-image-2.6-flare", 32_000, {"quality": "max", "output_format": "png"}),
+        ("gpt-image-2", 32_000, {"quality": "high", "output_format": "png"}),
+        ("dall-e-3", 4_000, {"quality": "standard", "response_format": "url"}),
     ],
 )
-def test_request_has_the_parameters_of_the_model(model: str, parameters: dict[str, str]) -> None:
+def test_request_has_the_parameters_of_the_model(model: str, longest: int, parameters: dict[str, str]) -> None:
     common = {"model": model, "prompt": "a lighthouse", "n": 1, "size": "1024x1024"}
     assert request_parameters(model, "a lighthouse", "max") == common | parameters
-
-
-def test_longest_prompt_depends_on_the_dialect() -> None:
-    assert (longest_prompt("dall-e-3"), longest_prompt("gpt-image-2")) == (4_000, 32_000)
+    assert longest_prompt(model) == longest
