@@ -17,6 +17,7 @@ class Parts(PartClasses):
     """The classes of the function's parts."""
 
     images: type[ImagesApi] = ImagesApi
+    downloader: type[Downloader] = Downloader
 
 
 PARTS = Parts()
@@ -47,7 +48,7 @@ def build(
             reserve_seconds=storing_seconds,
             shortest_purchase_seconds=shortest_purchase_seconds,
         ),
-        downloader=Downloader(settings.download_hosts, deadline, reserve_seconds=storing_seconds),
+        downloader=parts.downloader(settings.download_hosts, deadline, reserve_seconds=storing_seconds),
         pictures=shared.pictures,
         links=shared.links,
         log=environment.log,
