@@ -1,5 +1,6 @@
-"""The imports of each function. Every cold start pays for each of them."""
+"""The imports of each function, which every cold start pays for, and the AWS operations in the artifact."""
 
+import ast
 import json
 import re
 import subprocess
@@ -8,10 +9,18 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+from botocore import xform_name
+from botocore.session import Session
+
+from trim_botocore import OPERATIONS
 
 SOURCE = Path(__file__).parents[2] / "src"
 FUNCTIONS = ("generate_image", "api", "model_watch", "prepare_list", "count_results", "batch_shards")
 FUNCTIONS_WITH_PROVIDER = {"generate_image", "model_watch", "batch_shards"}
+CALLED_BY_BOTO3 = {
+    # to find a bucket's region, and in upload_fileobj
+    "s3": {"HeadBucket", "CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload", "AbortMultipartUpload"}
+}
 PINNED = set(re.findall(r"^([\w-]+)==", (SOURCE / "requirements.txt").read_text("utf-8"), re.MULTILINE))
 DISTRIBUTIONS = packages_distributions()
 OPTIONAL = {"brotli", "brotlicffi", "_brotli", "zstandard", "simplejson", "chardet", "socks", "h2"}
@@ -67,3 +76,12 @@ def test_function_imports_only_the_packages_it_needs(function: str) -> None:
     assert collections_before_clients <= 3
     assert has_usual_thresholds
     assert frozen_objects > 0
+
+
+@pytest.mark.parametrize("service", OPERATIONS)
+def test_artifact_keeps_exactly_the_called_operations(service: str) -> None:
+    trees = [ast.parse(path.read_text("utf-8")) for path in (SOURCE / "generate_image").rglob("*.py")]
+    attributes = {node.attr for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    operations = Session().get_service_model(service).operation_names
+    called = {operation for operation in operations if xform_name(operation) in attributes}
+    assert set(OPERATIONS[service]) == called | CALLED_BY_BOTO3.get(service, set())
