@@ -120,8 +120,8 @@ def _numbered_rows(content: BinaryIO) -> Iterator[tuple[int, Sequence[str]]]:
 
 def _check_header(header: Sequence[str]) -> None:
     """Raise InvalidRequestError for column names that would fail every row, or buy other pictures."""
-    if not any(name.strip() for name in header):
-        raise invalid_list("the file is empty" if not header else "line 1 must contain the names of the columns")
+    if not header:
+        raise invalid_list("the file is empty")
     if len(header) == 1 and re.search(r"[;\t]", header[0]):
         separator = "semicolons" if ";" in header[0] else "tabs"
         raise invalid_list(f"the columns are separated by {separator}; separate them by commas")
@@ -149,7 +149,7 @@ def _item_of_row(row: Mapping[str, str]) -> dict[str, object]:
 
 
 def _option(cell: str) -> str | int:
-    """Return the value of an option. The event's check refuses a number in place of a text, and the reverse."""
+    """Return the value of an option. The event's check refuses a number where it must be a text, and the reverse."""
     return int(cell) if re.fullmatch(r"[0-9]{1,9}", cell) else cell
 
 
