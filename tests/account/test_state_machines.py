@@ -193,13 +193,13 @@ LINES = {
     "line_malformed": "OutcomeUnknownError",
     "line_twice": None,
 }
-SUBMISSIONS = ("batch_lost", "", "token_limit_exceeded", "file_not_found", "batch_error", "output_cut")
+SUBMISSIONS = ("output_cut", "batch_lost", "token_limit_exceeded", "file_not_found", "batch_error")
 UNKNOWN_AND_BILLED = ("line_missing", "line_malformed")
 
 
-@pytest.mark.parametrize("count", [pytest.param(180, marks=pytest.mark.slow), 30])
+@pytest.mark.parametrize("count", [pytest.param(180, marks=pytest.mark.slow), 20])
 def test_faulty_list_loses_nothing_and_buys_nothing_twice(machines: Machines, count: int) -> None:
-    """Each fault meets at least one item, and most submissions meet one."""
+    """Each fault meets at least one item."""
     faults = dict(zip(range(0, count, min(20, count // len(LINES))), cycle(LINES), strict=False))
     prompts = [f"Boat {number:04}" + (f" [{faults[number]}]" if number in faults else "") for number in range(count)]
     items = [{"id": number, "data": {"prompt": prompt}} for number, prompt in enumerate(prompts)]
