@@ -13,14 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from generate_image.functions import count_results, prepare_list
+from generate_image.functions import count_results, generate_image, prepare_list
 from generate_image.picture import BATCH
 from generate_image.settings import Settings
 from local.account import BUCKET, CREDENTIALS_ID
 from local.batch_folder import BatchFolder, message_of
 from local.batch_pricing import STAND_IN_POLL_SECONDS, Shards, execution_name
 from local.estimate import estimate
-from local.functions import ConcurrentFunction, environment
 from local.lambda_context import Function, LocalContext
 from local.progress import Progress
 from local.state_machines import GENERATE_IMAGES_BATCH, SUBSTITUTIONS, StateMachines, definition_text
@@ -75,7 +74,7 @@ class LocalBatch:
     def __init__(self, local: Workspace, name: str, environ: Mapping[str, str]) -> None:
         """environ: PRICING of the batch, and BATCH_POLL_SECONDS between two looks at a batch of the provider."""
         self.folder = BatchFolder(local.out, name, local.s3())
-        self.generate = Watched(local.generate_function(), local, self.folder.keep)
+        self.generate = Watched(local.function(generate_image.build), local, self.folder.keep)
         self.shards = Shards(local, self.folder, self.generate.stopped)
         self._local = local
         self._name = name
@@ -88,7 +87,7 @@ class LocalBatch:
         functions: dict[str, Function] = {
             "GenerateImageFunction": self.generate,
             "PrepareListFunction": self._prepare,
-            "CountResultsFunction": self._function(count_results),
+            "CountResultsFunction": self._local.function(count_results.build),
             "BatchShardsFunction": self.shards,
         }
         key = f"lists/{path.name}"
@@ -120,12 +119,8 @@ class LocalBatch:
             f"{self.generate.summary()} The same command buys only the missing ones."
         )
 
-    def _function(self, module: Any) -> ConcurrentFunction:  # noqa: ANN401  # of generate_image.functions
-        local = self._local
-        return ConcurrentFunction(module.build, lambda: environment(local.account, local.settings, local.log))
-
     def _prepare(self, event: Any, context: LocalContext) -> Any:  # noqa: ANN401  # JSON
-        prepared = self._function(prepare_list)(event, context)
+        prepared = self._local.function(prepare_list.build)(event, context)
         self._items = prepared["items"]
         if self._local.provider.costs_money:
             report(estimate(self._items, Settings.from_mapping(self._local.settings), self._pricing))

@@ -11,7 +11,6 @@ from botocore.exceptions import ClientError
 from generate_image.functions import batch_shards
 from local.account import BUCKET
 from local.batch_folder import BatchFolder
-from local.functions import ConcurrentFunction, environment
 from local.lambda_context import LocalContext
 from local.watched import StoppedError
 from local.workspace import Workspace
@@ -27,8 +26,7 @@ class Shards:
 
     def __init__(self, local: Workspace, folder: BatchFolder, stopped: threading.Event) -> None:
         """Keep the pictures in ``folder``. stopped: set once no more steps start."""
-        start = lambda: environment(local.account, local.settings, local.log, secrets_manager=local.secrets_manager)  # noqa: E731
-        self._function = ConcurrentFunction(batch_shards.build, start)
+        self._function = local.function(batch_shards.build)
         self._local = local
         self._folder = folder
         self._stopped = stopped

@@ -13,6 +13,7 @@ from typing import Any
 
 from generate_image.errors import IdempotencyKeyReusedError, InvalidRequestError
 from generate_image.event import CONFIG_FIELDS, PROMPT_FIELDS, TOP_FIELDS, parse_event
+from generate_image.functions import generate_image
 from local.account import BUCKET
 from local.account_folder import replace
 from local.lambda_context import LocalContext
@@ -28,7 +29,7 @@ def main(path: str, environ: Mapping[str, str]) -> int:
     event = read_event(path, environ)
     out = out_folder(environ)
     with workspace(environ, LOG) as local:
-        generate = Watched(local.generate_function(), local)
+        generate = Watched(local.function(generate_image.build), local)
         try:
             answer = generate(event, LocalContext())
         except KeyboardInterrupt:

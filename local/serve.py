@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 
+from generate_image.functions import generate_image
 from local.http_api import http_api
 from local.notifications import webhook
 from local.terminal import FAILURE, CommandError, report, run_command
@@ -26,7 +27,7 @@ def main(environ: Mapping[str, str]) -> int:
     if "*" in origins:
         raise CommandError("CORS_ORIGINS must list origins: with * every web page could buy pictures.")
     with workspace(environ, LOG, latency=latency) as local:
-        generate = Watched(local.generate_function(), local)
+        generate = Watched(local.function(generate_image.build), local)
         api = http_api(
             local.account,
             local.settings,

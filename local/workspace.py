@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from generate_image.functions import generate_image
+from generate_image.functions._runtime import Build
 from generate_image.settings import Settings
 from local.account import SETTINGS, Account, LocalSecrets, local_account, secret_name
 from local.account_folder import locked
@@ -37,10 +37,10 @@ class Workspace:
         """The folder of records and pictures."""
         return self.out / "account" / self.provider.name
 
-    def generate_function(self) -> ConcurrentFunction:
-        """Return the generate function."""
+    def function(self, build: Build) -> ConcurrentFunction:
+        """Return a function. build: of its module in generate_image.functions."""
         start = lambda: environment(self.account, self.settings, self.log, secrets_manager=self.secrets_manager)  # noqa: E731
-        return ConcurrentFunction(generate_image.build, start)
+        return ConcurrentFunction(build, start)
 
     def s3(self) -> "S3Client":
         """Return a client of the bucket's owner."""
