@@ -11,14 +11,12 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-cors.html
 import base64
 import json
 import re
-import time
 from collections.abc import Collection, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from threading import Thread
 from typing import Any
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import unquote
 from uuid import uuid4
 
 from local.lambda_context import Function, LocalContext
@@ -80,9 +78,8 @@ class Gateway:
         return Response(response.status, {**response.headers, **cors}, response.body)
 
     def event(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
-        """Return the function's event for a request."""
+        """Return the function's event for a request, with the fields that the function reads."""
         raw_path, _, query = target.partition("?")
-        path = unquote(raw_path)
         route, parameters = self._route(method, raw_path)
         names = {name.lower(): value for name, value in headers.items()}
         is_text = names.get("content-type", "text/plain").lower().startswith(TEXT_TYPES)
@@ -93,30 +90,12 @@ class Gateway:
         event: dict[str, Any] = {
             "version": "2.0",
             "routeKey": route,
-            "rawPath": path,
+            "rawPath": unquote(raw_path),
             "rawQueryString": query,
             "headers": names,
-            "requestContext": {
-                "accountId": "123456789012",
-                "apiId": "local",
-                "domainName": names.get("host", "localhost"),
-                "http": {
-                    "method": method,
-                    "path": path,
-                    "protocol": "HTTP/1.1",
-                    "sourceIp": "127.0.0.1",
-                    "userAgent": names.get("user-agent", ""),
-                },
-                "requestId": base64.b64encode(uuid4().bytes[:11]).decode(),
-                "routeKey": route,
-                "stage": "$default",
-                "time": datetime.now(UTC).strftime("%d/%b/%Y:%H:%M:%S +0000"),
-                "timeEpoch": int(time.time() * 1000),
-            },
+            "requestContext": {"http": {"method": method}, "requestId": str(uuid4())},
             "isBase64Encoded": text is None,
         }
-        if query:
-            event["queryStringParameters"] = dict(parse_qsl(query, keep_blank_values=True))
         if parameters:
             event["pathParameters"] = parameters
         if body:
