@@ -43,8 +43,7 @@ class MemoryStepFunctions:
         self._fail(self.failing, "StartExecution")
         present = self.executions.get(name)
         if present is None:
-            present = MemoryExecution(input, self.clock(), is_visible=not self.hides_starts)
-            self.executions[name] = present
+            present = self.executions[name] = MemoryExecution(input, self.clock(), is_visible=not self.hides_starts)
             self.on_start(name)
         elif present.status != "RUNNING" or present.input != input:
             self._fail("ExecutionAlreadyExists", "StartExecution")
