@@ -9,16 +9,21 @@ from generate_image.aws.documents import DocumentStore
 from generate_image.aws.ledger import Ledger, LedgerStore, Reservation
 from generate_image.aws.pictures import FoundPicture, PictureStore
 from generate_image.aws.records import RecordStore
+from generate_image.batch.check import Check
+from generate_image.batch.submission import Submission
 from generate_image.budget import Budget
 from generate_image.credentials import Credentials
 from generate_image.errors import GenerateImageError, OutcomeUnknownError, ProviderUnavailableError
+from generate_image.functions import batch_shards
 from generate_image.functions.generate_image import Parts
 from generate_image.lease import Leases
 from generate_image.money import MicroUsd
 from generate_image.options import NO_OPTIONS, Options
 from generate_image.picture import BoughtPicture, StoredPicture
+from generate_image.provider.batch_response import Batch
 from generate_image.provider.images_api import ImagesApi, Purchase
 from generate_image.record import Record, Status
+from generate_image.shard import Phase, Shard
 
 
 class LeaseAfterPurchase(Leases):
@@ -163,6 +168,34 @@ class ShareReservations(Budget):
         return super()._with_reservation(ledger._replace(open=others), new, reservation, limit)
 
 
+class SubmitAgain(Check):
+    """Submits again without a search for the batch whose response was lost."""
+
+    def _find(self, shard: Shard) -> Shard:
+        return self._tools.save(shard, phase=Phase.SUBMIT)
+
+    def _batches(self, shard: Shard) -> list[Batch]:  # noqa: ARG002  # signature
+        return []
+
+
+class LookOnce(Check):
+    """Submits again after one search."""
+
+    def _find(self, shard: Shard) -> Shard:
+        found = self._batches(shard)
+        return self._keep_one(shard, found) if found else self._tools.save(shard, phase=Phase.SUBMIT)
+
+    def _keep_one(self, shard: Shard, batches: list[Batch]) -> Shard:
+        return self._tools.save(shard, phase=Phase.SUBMITTED, batch_id=batches[-1].id)
+
+
+class SubmitBeforeSaving(Submission):
+    """Saves the submission after the request, so a death in between is not noticed."""
+
+    def _submit(self, shard: Shard) -> Shard:
+        return self._tools.save(shard, phase=Phase.SUBMITTED, batch_id=self._create(shard).id)
+
+
 class Break(NamedTuple):
     """A broken rule and a promise that it breaks. environ: the function's settings."""
 
@@ -195,3 +228,9 @@ INTERLEAVING_BREAKS = {
     "write without a condition": Parts(ledgers=OverwriteLedgers),
 }
 """Those that interleaved calls detect."""
+SHARD_BREAKS = [
+    batch_shards.Parts(check=SubmitAgain),
+    batch_shards.Parts(check=LookOnce),
+    batch_shards.Parts(submission=SubmitBeforeSaving),
+]
+"""Those that a schedule of faults of a shard detects."""
