@@ -2,26 +2,21 @@
 
 import os
 from collections.abc import Generator
+from typing import TypeVar
 
 import pytest
 
+Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 
-def _count_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport() -> Generator[None, Report, Report]:
+    report = yield
     if os.environ.get("FAIL_ON_SKIP") == "1" and report.skipped:
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
         report.outcome = "failed"
         report.longrepr = f"FAIL_ON_SKIP=1: {reason}"
-
-
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    report = yield
-    _count_skip(report)
     return report
 
 
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
-    report = yield
-    _count_skip(report)
-    return report
+pytest_make_collect_report = pytest_runtest_makereport
