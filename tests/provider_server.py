@@ -5,6 +5,7 @@ import json
 import socket
 import ssl
 from collections.abc import Callable, Mapping
+from http.client import parse_headers
 from threading import Thread
 from typing import NamedTuple, Self
 
@@ -114,10 +115,7 @@ class ProviderServer:
             if stream.peek(1)[:1] in {b"", b"\x16"}:
                 return
             first = stream.readline().decode()
-            headers: dict[str, str] = {}
-            while line := stream.readline().decode("latin-1").strip():
-                name, _, value = line.partition(":")
-                headers[name.lower()] = value.strip()
+            headers = {name.lower(): value for name, value in parse_headers(stream).items()}
             body = stream.read(int(headers.get("content-length", 0)))
         method, path, _ = first.split()
         request = Request(method, path, headers, body)

@@ -78,7 +78,7 @@ def test_request_and_purchase_have_all_facts(tmp_path: Path, monkeypatch: pytest
     assert (request.method, request.path) == ("POST", "/v1/images/generations")
     assert json.loads(request.body) == request_parameters(FIRST, "a lighthouse", "medium")
     expected = {"authorization": "Bearer sk-one", "openai-organization": "org-1", "openai-project": "proj_1"}
-    expected |= {"content-type": "application/json", "connection": "close", "user-agent": "generate-image/2.0"}
+    expected |= {"content-type": "application/json", "connection": "close", "user-agent": "generate-image/2.1"}
     assert request.headers.items() >= expected.items()
 
 

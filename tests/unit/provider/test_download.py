@@ -53,17 +53,11 @@ def test_other_url_is_refused(url: str, why: str) -> None:
     assert why in refusal(url)
 
 
-def test_loopback_of_another_port_than_the_provider_is_refused() -> None:
-    provider = "http://localhost:1/v1"
+def test_url_is_refused_before_a_connection() -> None:
+    provider, openai = "http://localhost:1/v1", "https://api.openai.com/a.png"
     assert "no public address" in refusal("https://localhost:8443/a.png", address="127.0.0.1", provider=provider)
-
-
-def test_name_without_an_address_is_a_download_error() -> None:
-    assert "gaierror" in refusal("https://api.openai.com/a.png", address=None)
-
-
-def test_download_leaves_the_reserve() -> None:
-    assert "DeadlineExceededError" in refusal("https://api.openai.com/a.png", address="93.184.215.14", seconds=20)
+    assert "gaierror" in refusal(openai, address=None)
+    assert "DeadlineExceededError" in refusal(openai, address="93.184.215.14", seconds=20)  # all of it is reserved
 
 
 PUBLIC = "93.184.215.14 2606:2800:21f:cb07::1"
