@@ -13,22 +13,13 @@ from requests import Request
 from schemathesis.core.transport import Response
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from generate_image.errors import (
-    ERRORS_BY_CODE,
-    BudgetExceededError,
-    ContentRejectedError,
-    GenerateImageError,
-    HttpError,
-    InvalidRequestError,
-    OutcomeUnknownError,
-    StorageError,
-)
+from generate_image import errors
 from generate_image.http.response import problem_response
 from local.gateway import Gateway
 from tests.contract import CONTRACT
-from tests.unit.http.world import World
+from tests.unit.http.conftest import World
 
-ERRORS = {error.__name__: error for error in [*ERRORS_BY_CODE.values(), *HttpError.__subclasses__()]}
+ERRORS = {error.__name__: error for error in [*errors.ERRORS_BY_CODE.values(), *errors.HttpError.__subclasses__()]}
 OUTSIDE_OF_SCHEMAS = {
     "BudgetNotFoundError",
     "ContentRejectedError",
@@ -48,17 +39,17 @@ PROBLEM = {"field": "prompt", "problem": "is required"}
 @pytest.mark.parametrize(
     ("error", "retry_after", "details"),
     [
-        (StorageError("It failed."), "5", {}),
-        (StorageError("It failed.", retry_after=0.2), "1", {}),
-        (StorageError("It failed.", retry_after=12.3), "13", {}),
-        (OutcomeUnknownError("Lost.", provider_request_id="req_1"), None, {"provider_request_id": "req_1"}),
-        (InvalidRequestError.listing([PROBLEM]), None, {"errors": [PROBLEM]}),
-        (ContentRejectedError("No.", categories=["violence"]), None, {"categories": ["violence"]}),
-        (BudgetExceededError.of_client("1", AMOUNTS, 0.04), None, {"budget": AMOUNTS}),
+        (errors.StorageError("It failed."), "5", {}),
+        (errors.StorageError("It failed.", retry_after=0.2), "1", {}),
+        (errors.StorageError("It failed.", retry_after=12.3), "13", {}),
+        (errors.OutcomeUnknownError("Lost.", provider_request_id="req_1"), None, {"provider_request_id": "req_1"}),
+        (errors.InvalidRequestError.listing([PROBLEM]), None, {"errors": [PROBLEM]}),
+        (errors.ContentRejectedError("No.", categories=["violence"]), None, {"categories": ["violence"]}),
+        (errors.BudgetExceededError.of_client("1", AMOUNTS, 0.04), None, {"budget": AMOUNTS}),
     ],
 )
 def test_error_becomes_a_problem(
-    error: GenerateImageError, retry_after: str | None, details: Mapping[str, object]
+    error: errors.GenerateImageError, retry_after: str | None, details: Mapping[str, object]
 ) -> None:
     response = problem_response(error)
 
@@ -97,7 +88,7 @@ def examples(number: int) -> settings:
 def gateway() -> Gateway:
     """The API. Every execution ends in an error at once."""
     world = World()
-    world.fail_every_start(ContentRejectedError("The moderation rejected the prompt."))
+    world.fail_every_start(errors.ContentRejectedError("The moderation rejected the prompt."))
     return Gateway(CONTRACT, world.invoke)
 
 

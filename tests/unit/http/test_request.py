@@ -8,7 +8,7 @@ import pytest
 
 from generate_image.errors import ConfigurationError, InvalidRequestError
 from generate_image.http.waiting import parse_prefer
-from tests.unit.http.world import IMAGES, World, event
+from tests.unit.http.conftest import IMAGES, World, event
 
 CONFIG = {"credentials_id": "openai", "prompt": "Un faro"}
 BODY = json.dumps({"config": CONFIG})

@@ -9,7 +9,7 @@ from generate_image.errors import DownloadError, GenerateImageError
 from generate_image.money import MicroUsd
 from generate_image.picture import StoredPicture
 from generate_image.record import Status
-from tests.unit.http.world import BOUGHT, IMAGES, NO_SECRET, REJECTED, UNKNOWN, Response, World, event
+from tests.unit.http.conftest import BOUGHT, IMAGES, NO_SECRET, REJECTED, UNKNOWN, Response, World, event
 
 STORED = StoredPicture("temporal/cli_1/id.png", "image/png", 0)
 

@@ -11,7 +11,7 @@ import pytest
 from generate_image.errors import QuotaExhaustedError
 from generate_image.record import Status
 from tests.proof.faults import Kind
-from tests.unit.http.world import BOUGHT, IMAGES, NO_SECRET, REJECTED, UNKNOWN, World
+from tests.unit.http.conftest import BOUGHT, IMAGES, NO_SECRET, REJECTED, UNKNOWN, World
 
 
 def test_new_key_starts_an_execution_with_the_event(world: World) -> None:
