@@ -3,20 +3,24 @@
 import random
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
 from generate_image.aws.ledger import Ledger, month_of
 from generate_image.money import MicroUsd
 from generate_image.resolution import LONGEST_INVOCATION_SECONDS
 from generate_image.state import CLOCK_SKEW_SECONDS
 from local.account import BUCKET, Account
+from local.loopback import serving
 from local.openai_stand_in import StandIn
 from tests.module import Module
 from tests.proof.processes import Call, outcomes_of
 
 KILLS = 30
+WAITING_CONNECTIONS = 1024
 INVOCATION_SECONDS = 8.0
 LIFE_SECONDS = 0.6
 """Somewhat more than a request takes here, of which the picture takes 0.2."""
@@ -40,16 +44,23 @@ by_dialect = pytest.mark.parametrize("model", ["gpt-image-2.6-flare", "dall-e-3"
 
 
 @pytest.fixture
-def start(atomic_account: Account, stand_in: StandIn) -> Callable[..., Module]:
-    """Return a function that makes the module, with the shared credential."""
+def start(account: Account, stand_in: StandIn) -> Iterator[Callable[..., Module]]:
+    """Return a function that makes the module, with the shared credential.
 
-    def start(latency: float = 0.0, **settings: str) -> Module:
-        stand_in.dall_e_3 = True
-        stand_in.latency = latency
-        atomic_account.create_secret({"apiKey": stand_in.api_key})
-        return Module(atomic_account, stand_in, **settings)
+    Its account is behind a server that serves one request at a time: S3 decides conditional writes one after the other,
+    and moto's threads check first and write later.
+    """
+    with serving(DomainDispatcherApplication(create_backend_app), 0, threaded=False) as server:
+        server.socket.listen(WAITING_CONNECTIONS)
+        atomic_account = replace(account, endpoint=f"http://127.0.0.1:{server.port}")
 
-    return start
+        def start(latency: float = 0.0, **settings: str) -> Module:
+            stand_in.dall_e_3 = True
+            stand_in.latency = latency
+            atomic_account.create_secret({"apiKey": stand_in.api_key})
+            return Module(atomic_account, stand_in, **settings)
+
+        yield start
 
 
 @by_dialect

@@ -46,7 +46,6 @@ def statuses(world: ShardWorld) -> set[str]:
 )
 def test_line_ends_in_its_result(batches: BatchProvider, line: str, error: str | None, status: str) -> None:
     world = run(batches, ("a quay", line), is_direct=False)
-
     assert world.errors() == [None, error]
     assert statuses(world) == {"stored", status}
     assert len(world.pictures()) == world.errors().count(None)
@@ -78,7 +77,6 @@ def test_batch_ends_in_its_result(
     batch_statuses: Sequence[str],
 ) -> None:
     world = run(batches, PROMPTS, *faults, is_direct=error is None, IMAGE_MODELS=models)
-
     assert world.errors() == [error] * 2
     assert statuses(world) == {status}
     assert [batch.status for batch in batches.batches.batches.values()] == batch_statuses
@@ -92,7 +90,6 @@ def test_batch_ends_in_its_result(
 @pytest.mark.parametrize("fault", ["output_truncated", "output_cut"])
 def test_output_that_ends_early_is_read_on(batches: BatchProvider, fault: str) -> None:
     world = run(batches, tuple(f"boat {number}" for number in range(9)), fault)
-
     assert world.errors() == [None] * 9
     assert list(world.violations()) == []
 
@@ -115,43 +112,25 @@ def test_missing_model_releases_no_picture_that_may_be_billed(
     batches: BatchProvider, models: str, error: str | None, sizes: list[int]
 ) -> None:
     world = run(batches, ("a quay", "[line_missing]"), is_direct=False, IMAGE_MODELS=models)
-
     assert world.errors() == [error, "OutcomeUnknownError"]
     assert [len(batch.requests) for batch in batches.batches.batches.values()] == sizes
 
 
-def test_each_credential_has_a_batch_of_its_own(batches: BatchProvider) -> None:
+def test_each_credential_has_a_batch_with_its_options(batches: BatchProvider) -> None:
     world = ShardWorld(batches, is_direct=False)
-    world.items[1]["config"]["credentials_id"] = "another"
-
-    assert world.run().errors() == [None, None]
-    assert [len(batch.requests) for batch in batches.batches.batches.values()] == [1, 1]
-
-
-def test_options_reach_the_request(batches: BatchProvider) -> None:
     options = {"quality": "low", "size": "1536x1024", "output_format": "webp"}
-    world = ShardWorld(batches, is_direct=False)
-    world.items[0]["config"]["options"] = options
-    world.run()
-
-    [batch] = batches.batches.batches.values()
-    assert batch.requests[0]["body"].items() >= options.items()
+    world.items[1]["config"] |= {"credentials_id": "another", "options": options}
+    assert world.run().errors() == [None, None]
+    [[_], [request]] = [batch.requests for batch in batches.batches.batches.values()]
+    assert request["body"].items() >= options.items()
 
 
-def test_direct_call_learns_the_end_of_the_batch(batches: BatchProvider) -> None:
-    during, *after = run(batches).direct
-
-    assert isinstance(during, RequestInProgressError)
-    assert "ends by 2027-01-16T" in during.message
-    assert during.retry_after == 300
-    assert [call["_meta_"]["replayed"] for call in after if isinstance(call, dict)] == [True, True]
-
-
-def test_standard_call_buys_what_an_expired_batch_did_not(batches: BatchProvider) -> None:
+def test_direct_call_waits_for_the_batch_and_buys_what_it_did_not(batches: BatchProvider) -> None:
     world = run(batches, ("a quay", "[line_expired] a boat"))
-
     assert world.errors() == [None, "ProviderUnavailableError"]
-    _, quay, boat = world.direct
+    during, quay, boat = world.direct
+    assert isinstance(during, RequestInProgressError)
+    assert ("ends by 2027-01-16T" in during.message, during.retry_after) == (True, 300)
     assert isinstance(quay, dict)
     assert isinstance(boat, dict)
     assert (quay["_meta_"]["replayed"], boat["_meta_"]["replayed"]) == (True, False)
@@ -171,7 +150,6 @@ class LateWorld(ShardWorld):
 @pytest.mark.parametrize(("prompt", "error"), [("a lighthouse", None), ("[500]", "ProviderUnavailableError")])
 def test_late_import_resolves_an_unknown_outcome(batches: BatchProvider, prompt: str, error: str | None) -> None:
     world = LateWorld(batches, prompts=(prompt, "a quay"), is_direct=False).run()
-
     assert isinstance(world.direct[0], OutcomeUnknownError)
     assert world.errors() == [error, None]
     assert list(world.broken_promises()) == []
@@ -180,7 +158,6 @@ def test_late_import_resolves_an_unknown_outcome(batches: BatchProvider, prompt:
 def test_budget_without_room_refuses_single_items(batches: BatchProvider) -> None:
     limit = (HALF_COST + 100) / 1_000_000  # one picture, not two
     world = run(batches, is_direct=False, MONTHLY_BUDGET_USD=f"{limit:.6f}", MAX_PICTURE_USD="0.0132")
-
     assert world.errors() == [None, "BudgetExceededError"]
     [ledger] = world.ledgers()
     assert (ledger.settled, ledger.open) == (HALF_COST, {})
@@ -191,14 +168,12 @@ def test_picture_of_another_run_is_replayed(batches: BatchProvider) -> None:
     second = ShardWorld(batches, prompts=(*PROMPTS, "a boat"), execution="second", is_direct=False)
     second.storage.objects.update(world.storage.objects)
     second.clock.now = world.clock.now
-
     assert second.run().errors() == [None, None, None]
     assert batches.by_prompt == {"a boat": 1}
 
 
 def test_short_retention_refuses_a_batch(batches: BatchProvider) -> None:
     world = ShardWorld(batches, environ={"PICTURE_RETENTION_DAYS": "1"}, is_direct=False).run()
-
     assert isinstance(world.ends[-1].error, ConfigurationError)
     assert batches.batches.files == {}
 
