@@ -119,8 +119,8 @@ class World:
         """Send the request without a wait."""
         return self.post(prefer="respond-async", **body)
 
-    def get(self, client: str = "1") -> Response:
-        return self.call(event("GET", f"/clients/{client}/images/{self.image_id()}"))
+    def get(self) -> Response:
+        return self.call(event("GET", f"{IMAGES}/{self.image_id()}"))
 
     def image_id(self) -> str:
         return image_id(ImageRequest("1", "openai", "", "", "order-1"), self.settings)
@@ -140,17 +140,12 @@ class World:
         self.s3.put_object(Bucket="", Key=record.key, Body=record.to_json(), ContentType="application/json")
         return record
 
-    def store_picture(self, request_hash: str) -> StoredPicture:
-        """Store the picture, for a request with this hash."""
-        key = object_key("1", self.image_id(), ".png")
-        metadata = {"request-hash": request_hash, "model": "gpt-image-2"}
-        self.s3.put_object(Bucket="", Key=key, Body=b"picture", ContentType="image/png", Metadata=metadata)
-        return StoredPicture(key, "image/png", self.clock.now)
-
     def save_stored(self) -> StoredPicture:
         """Store the picture and its record."""
-        stored = self.store_picture(self.save(Status.STARTED).request_hash)
-        self.save(Status.STORED, bought=BOUGHT, stored=stored)
+        stored = StoredPicture(object_key("1", self.image_id(), ".png"), "image/png", self.clock.now)
+        record = self.save(Status.STORED, bought=BOUGHT, stored=stored)
+        metadata = {"request-hash": record.request_hash, "model": "gpt-image-2"}
+        self.s3.put_object(Bucket="", Key=stored.key, Body=b"", ContentType="image/png", Metadata=metadata)
         return stored
 
     def execute(self, attempt: int, error: GenerateImageError | None = None) -> None:
