@@ -5,7 +5,7 @@ URL that it returned keeps its fault.
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
@@ -23,8 +23,8 @@ DOCUMENT = Path(__file__).parents[1] / "docs" / "bought-once.md"
 BEGIN, END = "<!-- python -m local.fault_table -->\n", "<!-- end -->"
 STORING_SECONDS = 1.0
 SHORT_SECONDS, LONG_SECONDS = 1.0, 60.0
-SLOW: Mapping[str, Mapping[str, float]] = {"delay": {"delay": 2 * SHORT_SECONDS}}
-"""The faults that must last longer than the call."""
+SLOW = "delay"
+"""The fault that must last longer than the call."""
 
 
 class Row(NamedTuple):
@@ -71,9 +71,9 @@ def _function(account: Account, stand_in: StandIn) -> Function:
 
 def _rows(function: Function, stand_in: StandIn) -> Iterator[tuple[str, Row]]:
     for name, fault in CATALOGUE.items():
-        seconds = SHORT_SECONDS if name in SLOW else LONG_SECONDS
+        seconds, delay = (SHORT_SECONDS, 2 * SHORT_SECONDS) if name == SLOW else (LONG_SECONDS, None)
         stand_in.reset()
-        stand_in.script({"fault": name, "times": "always", **SLOW.get(name, {})})
+        stand_in.script(name, times=None, delay=delay)
         first = _response(function, name, seconds)
         counts = _counts(stand_in, fault)
         stand_in.forget_script()

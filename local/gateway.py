@@ -110,9 +110,7 @@ class Gateway:
             return message(413, "Request Entity Too Large")
         try:
             answer = self._invoke(event)
-            content = answer.get("body", "")
-            content = base64.b64decode(content) if answer.get("isBase64Encoded") else content.encode()
-            return Response(int(answer["statusCode"]), answer.get("headers", {}), content)
+            return Response(int(answer["statusCode"]), answer.get("headers", {}), answer.get("body", "").encode())
         except TimeoutError:
             return message(503, "Service Unavailable")
         except Exception:  # noqa: BLE001  # API Gateway answers every failure of a function alike

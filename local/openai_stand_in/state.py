@@ -41,7 +41,7 @@ class Rule:
 
     fault: Fault
     left: int | None
-    prompt_contains: str = ""
+    prompt_contains: str
 
 
 @dataclass(kw_only=True, eq=False)
@@ -121,17 +121,14 @@ class State:
             "recent": [{"request_id": entry.request_id, "status": entry.status} for entry in entries],
         }
 
-    def script(self, *faults: str | Mapping[str, Any], **options: Any) -> None:  # noqa: ANN401 - fields of Fault
-        """Queue faults, each a name or a mapping `{"fault": name, …}`; the options belong to each of them.
+    def script(self, *names: str, times: int | None = 1, prompt_contains: str = "", delay: float | None = None) -> None:
+        """Queue faults. times: for each of them; None: without end. delay: seconds, in place of the fault's own.
 
-        Options: `times` (default 1, or "always"), `match` (`{"prompt_contains": text}`), and any field of `Fault`. A
-        request that OpenAI would accept meets the first rule that matches. Raises KeyError for an unknown fault,
-        TypeError for an unknown option.
+        A request that OpenAI would accept meets the first rule that matches. Raises KeyError for an unknown fault.
         """
-        for given in faults:
-            rule = {"times": 1, "match": {}, **({"fault": given} if isinstance(given, str) else given), **options}
-            name, times, match = rule.pop("fault"), rule.pop("times"), rule.pop("match")
-            self._rules.append(Rule(replace(CATALOGUE[name], **rule), None if times == "always" else times, **match))
+        for name in names:
+            fault = CATALOGUE[name] if delay is None else replace(CATALOGUE[name], delay=delay)
+            self._rules.append(Rule(fault, times, prompt_contains))
 
     def forget_script(self) -> None:
         """Forget the queued faults."""

@@ -97,16 +97,13 @@ def test_ledger_counts_requests_pictures_and_dollars(stand_in: StandIn) -> None:
 
 
 def test_script_matches_by_prompt_and_ends(stand_in: StandIn) -> None:
-    stand_in.script("server_error", match={"prompt_contains": "storm"}, times=2)
-    stand_in.script({"fault": "invalid_value", "times": "always", "match": {"prompt_contains": "lake"}})
+    stand_in.script("server_error", times=2, prompt_contains="storm")
+    stand_in.script("invalid_value", times=None, prompt_contains="lake")
     prompts = ["a sea", "a storm", "a lake", "a storm", "a storm", "a lake", "a storm [moderation_blocked]"]
 
     assert [post(stand_in, prompt).status_code for prompt in prompts] == [200, 500, 400, 500, 200, 400, 400]
     stand_in.forget_script()
     assert post(stand_in, "a lake").status_code == 200
-    for error, rule in ((KeyError, {"fault": "nothing"}), (TypeError, {"fault": "url", "staus": 1})):
-        with pytest.raises(error):
-            stand_in.script(rule)
 
 
 def submit(client: OpenAI, *prompts: str) -> Batch:

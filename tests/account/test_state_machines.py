@@ -39,7 +39,7 @@ def machines(account: Account, stand_in: StandIn) -> Iterator[Machines]:
 )
 def test_every_attempt_requests_the_same_picture(machines: Machines, given: dict[str, Any], key: str) -> None:
     """Without a key in the event, it is the name of the execution."""
-    machines.stand_in.script({"fault": "server_error", "times": 3})  # one invocation sends three requests
+    machines.stand_in.script("server_error", times=3)  # one invocation sends three requests
     event = event_for("unused", nextModule="next", data=ITEMS[0]["data"], **given)
 
     answer = machines.run(GENERATE_IMAGE, event, name="order-4711").output
@@ -58,7 +58,7 @@ def test_list_without_items_has_totals_of_zero(machines: Machines, pricing: str)
 
 def test_redriven_batch_buys_only_missing_pictures(machines: Machines) -> None:
     """AWS stops a batch with more failures than tolerated; here, the second of three items fails."""
-    machines.stand_in.script("insufficient_quota", times=1, match={"prompt_contains": "Boat two"})
+    machines.stand_in.script("insufficient_quota", prompt_contains="Boat two")
     failed = machines.run_batch(ITEMS, tolerated_failure_percentage=33, max_concurrency=1)
     billed = machines.stand_in.ledger()["billed"]
 
@@ -94,7 +94,7 @@ def test_faulty_batch_bills_each_item_at_most_once(machines: Machines, share: in
     places = iter(range(0, count, 5 if share == 1 else 2))
     for fault, number_of_items, times, error in FAULTS:
         for number in (next(places) for _ in range(max(1, number_of_items // share))):
-            machines.stand_in.script(fault, times=times, match={"prompt_contains": prompts[number]})
+            machines.stand_in.script(fault, times=times, prompt_contains=prompts[number])
             expected[number] = error
     for invalid, number in zip(INVALID_ITEMS, places, strict=False):
         items[number], expected[number] = invalid, "InvalidRequestError"
