@@ -1,4 +1,4 @@
-"""The boundary of every function: its deadline, its log, and the translation of its errors."""
+"""The boundary of every function: its log and the translation of its errors. tests/unit/http tests its deadline."""
 
 from io import StringIO
 from types import SimpleNamespace
@@ -9,66 +9,47 @@ import pytest
 
 from generate_image.errors import ConfigurationError, InternalError, RateLimitedError
 from generate_image.functions import generate_image
-from generate_image.functions._runtime import (
-    MARGIN_SECONDS,
-    Environment,
-    LambdaContext,
-    Respond,
-    entry_point,
-    with_boundary,
-)
+from generate_image.functions._runtime import Environment, LambdaContext, Respond, Serve, entry_point, with_boundary
 from generate_image.log import Log
 from generate_image.settings import Settings
 from local.lambda_context import LocalContext
-from tests.memory_s3 import Clock
 
 LIMITED = RateLimitedError("Wait.")
 
 
-class Boundary:
-    """A function inside the boundary. Its event is an error to raise; None: it returns the seconds that are left."""
+def boundary(respond: Respond | None = None) -> tuple[Serve, StringIO]:
+    """Return a function inside the boundary that raises its event, and its log."""
+    stream = StringIO()
+    log = Log(f"boundary {uuid4()}", stream)
+    settings = Settings(image_bucket="pictures", image_namespace=UUID(int=0))
 
-    def __init__(self, respond: Respond | None = None) -> None:
-        self.log = StringIO()
-        environment = Environment(
-            settings=Settings(image_bucket="pictures", image_namespace=UUID(int=0)),
-            log=Log(f"boundary {uuid4()}", self.log),
-            clients=cast("Any", None),
-            clock=Clock(),
-        )
+    def serve(event: Exception, _context: LambdaContext) -> None:
+        if event is LIMITED:
+            log.bind(client_id="1", image_id="image of the first")
+        raise event
 
-        def serve(event: Exception | None, _context: LambdaContext) -> float:
-            if event is LIMITED:
-                environment.log.bind(client_id="1", image_id="image of the first")
-            if event:
-                raise event
-            return environment.deadline.remaining()
-
-        self.invoke = with_boundary(serve, environment, respond)
-
-
-def test_deadline_is_a_margin_before_the_timeout() -> None:
-    assert Boundary().invoke(None, LocalContext(60)) == pytest.approx(60 - MARGIN_SECONDS, abs=0.1)
+    return with_boundary(serve, Environment(settings=settings, log=log, clients=cast("Any", None)), respond), stream
 
 
 def test_unexpected_exception_becomes_an_internal_error() -> None:
-    boundary = Boundary()
+    function, log = boundary()
     with pytest.raises(InternalError, match="KeyError"):
-        boundary.invoke(KeyError("a secret prompt"), LocalContext())
-    assert "secret" not in boundary.log.getvalue()
-    assert "serve (" in boundary.log.getvalue(), "the log names the place"
+        function(KeyError("a secret prompt"), LocalContext())
+    assert "secret" not in log.getvalue()
+    assert "serve (" in log.getvalue(), "the log names the place"
 
 
 def test_error_of_the_contract_is_raised_unchanged() -> None:
+    function, _ = boundary()
     with pytest.raises(RateLimitedError) as raised:
-        Boundary().invoke(LIMITED, LocalContext())
+        function(LIMITED, LocalContext())
     assert raised.value is LIMITED
 
 
 def test_http_function_responds_and_drops_the_keys_of_its_log() -> None:
-    boundary = Boundary(lambda error: error.code)
-    codes = [boundary.invoke(error, LocalContext()) for error in (LIMITED, RecursionError())]
-    first, *_, last = boundary.log.getvalue().splitlines()
+    function, log = boundary(lambda error: error.code)
+    codes = [function(error, LocalContext()) for error in (LIMITED, RecursionError())]
+    first, *_, last = log.getvalue().splitlines()
     assert codes == ["RateLimitedError", "InternalError"]
     assert ("request failed" in first, "image of the first" in first) == (True, True)
     assert ("request failed" in last, "image of the first" in last) == (True, False)
