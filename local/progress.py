@@ -1,7 +1,6 @@
 """The progress of a batch: a bar on a terminal, otherwise a line for every tenth and for waiting retries."""
 
 import time
-from collections.abc import Callable
 from typing import IO, Any
 
 from tqdm import tqdm
@@ -16,9 +15,8 @@ WAIT_LINE_SECONDS = 10.0
 class Progress:
     """Shows the finished items and the retries that wait."""
 
-    def __init__(self, stream: IO[str], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, stream: IO[str]) -> None:
         self._stream = stream
-        self._clock = clock
         self._bar: tqdm[Any] | None = None
         self._tenth = 0
         self._next_wait_line = 0.0
@@ -29,9 +27,9 @@ class Progress:
             self._show_bar(done, total, failed, waiting)
             return
         tenth = done * TENTHS // total if total else 0
-        if tenth > self._tenth or (waiting and self._clock() > self._next_wait_line):
+        if tenth > self._tenth or (waiting and time.monotonic() > self._next_wait_line):
             print(_line(done, total, failed, waiting), file=self._stream, flush=True)
-            self._tenth, self._next_wait_line = tenth, self._clock() + WAIT_LINE_SECONDS
+            self._tenth, self._next_wait_line = tenth, time.monotonic() + WAIT_LINE_SECONDS
 
     def close(self) -> None:
         """End the bar's line."""

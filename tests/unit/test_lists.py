@@ -2,6 +2,8 @@
 
 import io
 import json
+from random import Random
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from generate_image.errors import InvalidRequestError
 from generate_image.event import INVALID_LIST_ITEM
 from generate_image.lists.events import LARGEST_EVENT_BYTES, SHARDS_AT_A_TIME, Batch, event_lines
 from generate_image.lists.formats import LARGEST_ITEM, read_list
+from generate_image.lists.json_array import BrokenArrayError, JsonArray
 from tests.events import EVENTS
 
 DEFAULTS = {"client_id": 1, "credentials_id": "shared"}
@@ -115,10 +118,7 @@ def test_example_lists_have_four_valid_items(name: str, invalid: int) -> None:
         ({"id": "", "data": {"prompt": "x"}}, ": id: must not be blank"),
         ({"id": None, "data": {"prompt": "x"}}, ": id: must be a string or a number"),
         ({"id": "#1", "data": {"prompt": "x"}}, " (id #1): id: must not begin with #"),
-        (
-            {"id": "a" * 255, "data": {"prompt": "x"}},
-            f" (id {'a' * 64}): idempotency_key: must be a string of 1 to 255",
-        ),
+        ({"id": "a" * 255, "data": {"prompt": "x"}}, f" (id {'a' * 64}): idempotency_key: must be a string of"),
         ({"ID": 1, "data": {"prompt": "x"}}, ": ID: unknown; did you mean id?"),
         ({"clientid": 2, "data": {"prompt": "x"}}, ": clientid: unknown; did you mean client_id?"),
         ({"config": {"prompt": "x", "credentials-id": 2}}, ": config.credentials-id: unknown; did you mean cred"),
@@ -126,10 +126,7 @@ def test_example_lists_have_four_valid_items(name: str, invalid: int) -> None:
         ({"config": [], "data": {"prompt": "x"}}, ": config: must be a JSON object"),
         ({"data": {"prompt": "x", "size": float("nan")}}, ": must not contain NaN"),
         ({"id": "\ud800", "data": {"prompt": "x"}}, " (id ?): "),
-        (
-            {"data": {"prompt": "x"}, "more": "x" * LARGEST_EVENT_BYTES},
-            ": has more than 245760 bytes, too many for Ste",
-        ),
+        ({"data": {"prompt": "x"}, "more": "x" * LARGEST_EVENT_BYTES}, ": has more than 245760 bytes, too many"),
     ],
 )
 def test_invalid_item_names_its_position(key: str, item: object, problem: str) -> None:
@@ -227,3 +224,45 @@ def test_wrong_input_of_a_batch_is_refused(given: object, fields: set[str]) -> N
         Batch.from_input(given, max_concurrency=5, tolerated_failure_percentage=100)
 
     assert {error["field"] for error in raised.value.errors} == fields
+
+
+ATOMS: list[object] = [0, -1, 1.5, 1e300, True, False, None, "", "Un faro", '\\ " \n \x00', "🛶 é 漢", "[{,:}]"]
+
+
+def parsed(content: bytes) -> object:
+    try:
+        value = json.loads(content.decode())
+    except ValueError:
+        return "broken"
+    return value if isinstance(value, list) else "broken"
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_array_is_judged_as_pythons_parser_does(seed: int) -> None:
+    """Two of three arrays are damaged. Each read has few bytes: it ends inside numbers, escapes and characters."""
+    random = Random(seed)
+    for damages in [0, 1, 2] * 50:
+        value = random.choices([*ATOMS, ATOMS, [], {}, {"a": ATOMS, "": {"b": [[7]]}}], k=random.randint(0, 5))
+        text = json.dumps(value, ensure_ascii=random.random() < 0.5, indent=random.choice([None, 1]))
+        content = bytearray(text.encode() + random.choice([b"", b" \n\t"]))
+        for _ in range(damages):
+            place = random.randint(0, len(content))
+            content[place : place + random.randint(0, 2)] = random.choice([b"", b",", b"]", b"[", b'"', b"7", b"\xff"])
+        stream = io.BytesIO(content)
+        reads: Any = SimpleNamespace(read=lambda _, stream=stream: stream.read(random.randint(1, 7)))
+        try:
+            elements: object = list(JsonArray(reads, 10_000).elements())
+        except BrokenArrayError:
+            elements = "broken"
+
+        assert elements == parsed(bytes(content)), bytes(content)
+
+
+def test_element_without_an_end_is_not_read_to_the_end() -> None:
+    """The problem names the line and the column, also after many chunks."""
+    content = io.BytesIO(b'["Un faro",\n "' + b"x" * 3_000_000)
+
+    with pytest.raises(BrokenArrayError, match=r"line 2 is not JSON \(Unterminated string starting at, column 2\)"):
+        list(JsonArray(content, 1_000_000).elements())
+
+    assert content.tell() < 1_500_000

@@ -28,37 +28,16 @@ def watched(function: Any, out: Path, *, free: int = SPARE_BYTES) -> Watched:  #
 
 
 @pytest.mark.parametrize(
-    ("items", "given", "pricing", "line"),
+    ("given", "line"),
     [
-        (200, {}, "standard", "200 pictures of gpt-image-2.6-flare (medium) at some 0.0132 USD, together 2.63 USD"),
-        (200, {}, "batch", "200 pictures of gpt-image-2.6-flare (medium) at some 0.0066 USD, together 1.32 USD"),
-        (
-            1,
-            {"IMAGE_MODELS": "gpt-image-2", "IMAGE_QUALITY": "max"},
-            "standard",
-            "gpt-image-2 (high) at some 0.2107 USD",
-        ),
-        (1, {"IMAGE_MODELS": "another-model"}, "standard", "1 pictures of another-model, whose price is not known."),
+        ({}, "200 pictures of gpt-image-2.6-flare (medium) at some 0.0066 USD, together 1.32 USD"),
+        ({"IMAGE_MODELS": "gpt-image-2", "IMAGE_QUALITY": "max"}, "gpt-image-2 (high) at some 0.1054 USD"),
+        ({"IMAGE_MODELS": "another-model"}, "200 pictures of another-model, whose price is not known."),
     ],
 )
-def test_estimate_follows_number_quality_and_model(items: int, given: dict[str, str], pricing: str, line: str) -> None:
+def test_estimate_of_a_batch_is_half_the_price(given: dict[str, str], line: str) -> None:
     own = {"IMAGE_BUCKET": "pictures", "IMAGE_NAMESPACE": NAMESPACE, "CREDENTIALS_PREFIX": "generate-image"}
-    assert line in estimate(items, Settings.from_mapping(own | given), pricing)
-
-
-def test_progress_is_a_line_for_each_tenth_and_for_waits() -> None:
-    stream, now = StringIO(), [100.0]
-    progress = Progress(stream, clock=lambda: now[0])
-    for second in range(25):
-        now[0] += 1
-        progress.show(0, 50, failed=0, waiting="5 waiting" if second > 1 else "")
-    for done in range(51):
-        progress.show(done, 50, failed=1, waiting="")
-    progress.close()
-
-    lines = stream.getvalue().splitlines()
-    assert lines[:3] == ["0 of 50: 0 pictures, 0 failed; 5 waiting"] * 3
-    assert lines[3:] == [f"{done} of 50: {done - 1} pictures, 1 failed" for done in range(5, 51, 5)]
+    assert line in estimate(200, Settings.from_mapping(own | given), "batch")
 
 
 def test_progress_on_a_terminal_is_a_bar() -> None:

@@ -29,8 +29,6 @@ RESERVE_SECONDS = 60.0
 """The part of the invocation's time in which no further line is read."""
 MOST_FETCHES = 3
 """A file that ends early so often, at the same place, has no more lines."""
-
-
 Errors = dict[str, Mapping[str, Any]]
 """Of pictures whose record keeps none, by image id."""
 
@@ -146,7 +144,7 @@ class Import:
             self._tools.write(record._replace(status=Status.FAILED, error=error), replacing=record)
 
     def _release(self, record: Record) -> None:
-        """Save that nothing was billed, unless an earlier attempt of this import did."""
+        """Save that nothing was billed, unless an earlier attempt of this import has saved it."""
         if record.status is Status.FAILED:  # a lease that expired meanwhile; its outcome is known only now
             record = self._tools.records.write(record._replace(status=Status.STARTED, error=None), replacing=record)
         if record.status is not Status.RELEASED:

@@ -12,8 +12,8 @@ STATUSES = ("FAILED", "PENDING", "SUCCEEDED")
 def write_manifest(files: BatchFiles, map_run_key: str, folder: str, bucket: str) -> str:
     """Write the manifest of the items and return its key. Raises as BatchFiles does.
 
-    map_run_key: the manifest that Step Functions wrote, of the Map Run over shards. folder: for the items' manifest.
-    bucket: the name, for the manifest.
+    map_run_key: of the manifest that Step Functions wrote for the Map Run over shards. folder: gets the manifest of the
+    items. bucket: its name in the manifest.
     """
     listed: dict[str, list[Any]] = {status: [] for status in STATUSES}
     has_failed = False
@@ -34,7 +34,7 @@ def write_manifest(files: BatchFiles, map_run_key: str, folder: str, bucket: str
 
 
 def _items_without_results(files: BatchFiles, map_run_key: str, *, is_pending: bool) -> Iterator[bytes]:
-    """Yield the results of the shards whose execution failed, or did not start: each item has its error."""
+    """Yield the results of the items whose shards failed or, with is_pending, did not start, with the shard's error."""
     for shard in files.results(map_run_key):
         if shard["Status"] == "SUCCEEDED" or (shard["Status"] == "PENDING") != is_pending:
             continue

@@ -74,7 +74,7 @@ class Tools:
         return self.credentials.call(shard.client_id, shard.credentials_id, call)
 
     def own(self, shard: Shard, image_ids: Iterable[str]) -> Iterator[Record]:
-        """Yield the records of the shard that no other holder has replaced."""
+        """Yield the records of these pictures that have the shard as their holder."""
         for image_id in image_ids:
             record = self.records.read(shard.client_id, image_id)
             if record is not None and record.holder == shard.id:
