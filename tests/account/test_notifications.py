@@ -51,6 +51,10 @@ class Webhook:
             self._clock.pass_by(wait)
         return waits
 
+    def store(self) -> None:
+        s3 = self._account.session().client("s3", endpoint_url=self._account.endpoint)
+        s3.put_object(Bucket=BUCKET, Key=KEY, Body=b"\x89PNG")
+
     def keys(self) -> list[str]:
         return [key_in(request.get_json()) for request in self.requests]
 
@@ -67,11 +71,6 @@ def hook(account: Account) -> Iterator[Webhook]:
     with serving(hook, 0) as server:
         hook.subscribe(server.port)
         yield hook
-
-
-def store(account: Account) -> None:
-    s3 = account.session().client("s3", endpoint_url=account.endpoint)
-    s3.put_object(Bucket=BUCKET, Key=KEY, Body=b"\x89PNG")
 
 
 def key_in(body: dict[str, Any]) -> str:
@@ -113,10 +112,10 @@ def test_purchase_sends_one_message_and_a_replay_none(module: Module, hook: Webh
     ],
 )
 def test_failed_message_is_retried_or_kept(
-    account: Account, hook: Webhook, statuses: list[int], waits: list[float], undelivered: list[str]
+    hook: Webhook, statuses: list[int], waits: list[float], undelivered: list[str]
 ) -> None:
     hook.statuses = chain(statuses, hook.statuses)
-    store(account)
+    hook.store()
 
     assert hook.finish() == waits
     assert hook.undelivered() == undelivered
@@ -129,7 +128,7 @@ def test_missing_webhook_is_retried_for_24_hours(account: Account) -> None:
     with serving(hook, 0) as server:
         port = server.port
     hook.subscribe(port)
-    store(account)
+    hook.store()
     waits = hook.finish()
 
     assert (len(waits), round(sum(waits) / 3600)) == (185, 24)

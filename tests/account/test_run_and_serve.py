@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from threading import Event
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 import requests
@@ -31,21 +31,17 @@ from tests.events import EVENTS, event_for
 ORIGIN = "http://localhost:5173"
 
 
-class Done(NamedTuple):
-    status: int
-    answer: dict[str, Any]
-    progress: str
-
-
-Run = Callable[..., Done]
+Run = Callable[..., tuple[int, dict[str, Any], str]]
 
 
 @pytest.fixture
 def run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Run:
-    def run(event: str, **environ: str) -> Done:
+    """Run an event. The result is the exit status, the answer and the lines of standard error."""
+
+    def run(event: str, **environ: str) -> tuple[int, dict[str, Any], str]:
         status = run_module.main(str(EVENTS / f"{event}.json"), {"OUT": str(tmp_path / "out"), **environ})
         printed = capsys.readouterr()
-        return Done(status, json.loads(printed.out or "{}"), printed.err)
+        return status, json.loads(printed.out or "{}"), printed.err
 
     return run
 
@@ -63,26 +59,25 @@ def start(*command: str, **environ: str) -> subprocess.Popen[str]:
 
 
 def test_picture_is_saved_and_replayed_in_the_next_run(run: Run, tmp_path: Path) -> None:
-    done = run("with-key")
-
-    meta = done.answer["_meta_"]
+    status, answer, progress = run("with-key")
+    meta = answer["_meta_"]
     picture = tmp_path / "out" / Path(meta["key"]).name
-    assert (done.status, meta["replayed"]) == (0, False)
+    assert (status, meta["replayed"]) == (0, False)
     assert struct.unpack(">II", picture.read_bytes()[16:24]) == (1024, 1024)
-    assert f"The picture: {picture}." in done.progress
-    assert "the stand-in on this machine" in done.progress
-    assert "Bought one picture of gpt-image-2.6-flare for 0.0132 USD" in done.progress
+    assert f"The picture: {picture}." in progress
+    assert "the stand-in on this machine" in progress
+    assert "Bought one picture of gpt-image-2.6-flare for 0.0132 USD" in progress
 
     picture.unlink()
     picture.mkdir()
-    again = run("with-key")
-    assert (again.status, again.answer["_meta_"]["replayed"]) == (1, True)
-    assert "nothing was bought now" in again.progress
-    assert f"The picture: {tmp_path / 'out' / 'account' / 'stand-in' / meta['key']}" in again.progress
+    status, answer, progress = run("with-key")
+    assert (status, answer["_meta_"]["replayed"]) == (1, True)
+    assert "nothing was bought now" in progress
+    assert f"The picture: {tmp_path / 'out' / 'account' / 'stand-in' / meta['key']}" in progress
 
-    refused = run("with-key", IMAGE_QUALITY="high")
-    assert (refused.status, refused.answer) == (1, {})
-    assert "make run KEY=" in refused.progress
+    status, answer, progress = run("with-key", IMAGE_QUALITY="high")
+    assert (status, answer) == (1, {})
+    assert "make run KEY=" in progress
 
 
 def test_prompt_and_key_replace_those_of_the_event(capsys: pytest.CaptureFixture[str]) -> None:
@@ -134,19 +129,19 @@ def test_wrong_event_is_a_sentence(
 
 def test_budget_holds_across_runs(run: Run) -> None:
     """The bound of a picture is 0.0527 USD, because the fallback model is the dearest. The picture costs 0.0132 USD."""
-    assert run("minimal", BUDGET_USD="0.06").status == 0
+    assert run("minimal", BUDGET_USD="0.06")[0] == 0
 
     with pytest.raises(BudgetExceededError, match=r"0\.0132 USD are spent and 0\.0000 USD reserved"):
         run("minimal", PROMPT="Un gato", BUDGET_USD="0.06")
-    assert run("minimal", PROMPT="Un gato", BUDGET_USD="0.07").status == 0
+    assert run("minimal", PROMPT="Un gato", BUDGET_USD="0.07")[0] == 0
 
 
 def test_real_provider_gets_real_key_and_its_own_pictures(run: Run, tmp_path: Path) -> None:
     run("with-key")
     with StandIn(api_key="sk-of-mine") as real:
-        done = run("with-key", OPENAI_API_KEY="sk-of-mine", OPENAI_BASE_URL=real.base_url)
+        _, _, progress = run("with-key", OPENAI_API_KEY="sk-of-mine", OPENAI_BASE_URL=real.base_url)
         assert real.ledger()["billed"] == 1
-    assert "costs money" in done.progress
+    assert "costs money" in progress
     for file in tmp_path.rglob("*.*"):
         assert not file.is_file() or b"sk-of-mine" not in file.read_bytes()
 
