@@ -11,7 +11,6 @@ from generate_image.errors import (
     IdempotencyKeyReusedError,
     OutcomeUnknownError,
     RequestInProgressError,
-    StorageError,
 )
 from generate_image.lease import Leases
 from generate_image.picture import BoughtPicture, StoredPicture
@@ -146,24 +145,6 @@ def test_one_retry_takes_over_a_bought_picture(stores: Stores) -> None:
     assert raised.value.retry_after == 1
 
 
-@pytest.mark.parametrize(
-    ("close", "expected"),
-    [
-        (lambda leases, record: leases.fail(REJECTED, replacing=record), {"status": Status.FAILED}),
-        (lambda leases, record: leases.release(record), {"status": Status.RELEASED}),
-        (lambda leases, record: leases.end(record), {"lease_until": 1_800_000_000 + EXPIRED}),
-    ],
-    ids=["fail", "release", "end"],
-)
-def test_holder_closes_its_record(stores: Stores, close: Any, expected: Fields) -> None:  # noqa: ANN401  # a lambda
-    record = leases_of(stores).acquire(stores.new())
-    close(leases_of(stores), record)
-    saved = stores.saved()
-    assert saved is not None
-    assert saved._replace(etag="", error=None) == record._replace(etag="", **expected)
-    assert (saved.error and saved.error.to_dict()) == (REJECTED.to_dict() if saved.status is Status.FAILED else None)
-
-
 @pytest.mark.parametrize("fault", [Kind.ERROR, None])
 def test_save_is_logged_if_it_fails_and_ignored(stores: Stores, fault: Kind | None) -> None:
     """A replay reaches the same state. Without a fault, another invocation has changed the record."""
@@ -174,10 +155,3 @@ def test_save_is_logged_if_it_fails_and_ignored(stores: Stores, fault: Kind | No
     stored = record._replace(status=Status.STORED, bought=BOUGHT, stored=STORED)
     assert leases_of(stores).save(stored, replacing=record) == stored
     assert ("record not written" in stores.logged.getvalue()) == (fault is Kind.ERROR)
-
-
-def test_failed_acquisition_leaves_no_record(stores: Stores) -> None:
-    stores.s3.writes = [Kind.ERROR]
-    with pytest.raises(StorageError):
-        leases_of(stores).acquire(stores.new())
-    assert stores.s3.objects == {}

@@ -19,32 +19,26 @@ def put(stores: Stores, content: bytes = b"new", bought: BoughtPicture = BOUGHT)
     stores.pictures.put(STORED, bought, "hash", BytesIO(content))
 
 
-def test_stored_picture_is_found_with_its_facts(stores: Stores) -> None:
-    put(stores)
+@pytest.mark.parametrize(
+    ("stored", "bought"),
+    [
+        (STORED, BOUGHT),
+        (StoredPicture("temporal/cli_1/id.jpg", "image/jpeg", 1_800_000_000), BoughtPicture("dall-e-3")),
+    ],
+)
+def test_stored_picture_is_found_with_its_facts(stores: Stores, stored: StoredPicture, bought: BoughtPicture) -> None:
+    """A holder of a link sees the metadata. A cache's copy must not outlive the picture."""
+    stores.pictures.put(stored, bought, "hash", BytesIO(b""))
     stores.clock.pass_by(1000)
-
-    found = stores.pictures.find("1", "id", "hash")
-
-    assert found == (STORED, BOUGHT._replace(cost_usd=None, source_url=None))
+    assert stores.pictures.find("1", "id", "hash") == (stored, bought._replace(cost_usd=None, source_url=None))
     assert stores.pictures.find("1", "id", "another hash") is None
     assert stores.pictures.find("2", "id", "hash") is None
-    assert stores.pictures.exists(STORED.key)
-    assert not stores.pictures.exists("temporal/cli_1/id.jpg")
-
-
-def test_unknown_facts_stay_unknown(stores: Stores) -> None:
-    bare = StoredPicture("temporal/cli_1/id.jpg", "image/jpeg", 1_800_000_000)
-    stores.pictures.put(bare, BoughtPicture("dall-e-3"), "hash", BytesIO(b""))
-    assert stores.pictures.find("1", "id", "hash") == (bare, BoughtPicture("dall-e-3"))
-
-
-def test_object_shows_no_url_and_ends_with_its_lifetime(stores: Stores) -> None:
-    """A holder of a link sees the metadata. A cache's copy must not outlive the picture."""
-    put(stores)
-    found = stores.s3.objects[STORED.key]
+    [(key, found)] = stores.s3.objects.items()
+    assert (key, found.content_type) == (stored.key, stored.content_type)
     assert "secret" not in str(found.metadata)
-    assert found.content_type == "image/png"
-    assert found.expires == datetime.fromtimestamp(end_of_lifetime(STORED.stored_at, 7), UTC)
+    assert found.expires == datetime.fromtimestamp(end_of_lifetime(stored.stored_at, 7), UTC)
+    assert stores.pictures.exists(key)
+    assert not stores.pictures.exists("temporal/cli_1/id.webp")
 
 
 @pytest.mark.parametrize(
@@ -74,16 +68,14 @@ def test_failed_write_is_repeated_while_time_is_left(
     assert stores.waits == [1.0, 2.0][: puts - 1]
 
 
-def test_picture_of_an_earlier_purchase_is_replaced(stores: Stores) -> None:
-    put(stores, b"old", BOUGHT._replace(openai_request_id="req_0"))
-    put(stores, b"new")
-    assert stores.s3.objects[STORED.key].body == b"new"
-
-
-def test_late_write_does_not_replace_a_newer_picture(stores: Stores) -> None:
-    stores.s3.writes = [Kind.LATE] * ATTEMPTS
-    with pytest.raises(StorageError):
-        put(stores, b"old")
+@pytest.mark.parametrize("is_late", [False, True])
+def test_picture_replaces_an_earlier_one_that_may_be_late(stores: Stores, *, is_late: bool) -> None:
+    if is_late:
+        stores.s3.writes = [Kind.LATE] * ATTEMPTS
+        with pytest.raises(StorageError):
+            put(stores, b"old")
+    else:
+        put(stores, b"old", BOUGHT._replace(openai_request_id="req_0"))
     put(stores, b"new")
     stores.s3.finish_late_writes()
     assert stores.s3.objects[STORED.key].body == b"new"
