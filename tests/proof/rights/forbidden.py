@@ -20,6 +20,10 @@ KEY = EVERY_OPTION["KmsKeyArn"]
 ANOTHER_KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/another"
 
 
+def _to(resource: str, *actions: str) -> list[Request]:
+    return [Request(action, resource) for action in actions]
+
+
 def _secret(name: str) -> Request:
     return Request("secretsmanager:GetSecretValue", f"{SECRETS}{name}-AbCdEf")
 
@@ -32,14 +36,10 @@ SHARED_SECRET = _secret("generate-image/shared/credencial-openai")
 SIGNING_KEY = _secret("generate-image/cloudfront/2026-11")
 
 TO_ALL = [
-    *(Request(f"s3:{action}", PICTURE) for action in ("DeleteObject", "PutObjectAcl", "PutObjectTagging")),
-    *(
-        Request(f"s3:{action}", f"{ANOTHER_BUCKET}/temporal/cli_1/0f5c8a1e.png")
-        for action in ("GetObject", "PutObject")
-    ),
-    *(Request(f"s3:{action}", BUCKET) for action in ("ListBucket", "DeleteBucket", "PutBucketPolicy")),
-    Request("s3:PutLifecycleConfiguration", BUCKET),
-    Request("s3:PutObject", f"{BUCKET}/lists/spring.json"),
+    *_to(PICTURE, "s3:DeleteObject", "s3:PutObjectAcl", "s3:PutObjectTagging"),
+    *_to(f"{ANOTHER_BUCKET}/temporal/cli_1/0f5c8a1e.png", "s3:GetObject", "s3:PutObject"),
+    *_to(BUCKET, "s3:ListBucket", "s3:DeleteBucket", "s3:PutBucketPolicy", "s3:PutLifecycleConfiguration"),
+    *_to(f"{BUCKET}/lists/spring.json", "s3:PutObject"),
     _list(""),
     Request("s3:ListBucket", ANOTHER_BUCKET, {"s3:prefix": "temporal/cli_1/"}),
     _secret("another/shared/credencial-openai"),
@@ -49,23 +49,22 @@ TO_ALL = [
     _secret("generate-image/cloudfront/2026-11-2"),
     _secret("generate-image/webhook/2026-11"),
     _secret("events!connection/webhookconnection/0f5c8a1e/auth"),  # EventBridge's copy
-    SHARED_SECRET._replace(action="secretsmanager:PutSecretValue"),
-    SHARED_SECRET._replace(action="secretsmanager:DeleteSecret"),
-    Request("secretsmanager:ListSecrets", "*"),
-    *(Request(f"kms:{action}", KEY) for action in ("Decrypt", "GenerateDataKey")),
+    *_to(SHARED_SECRET.resource, "secretsmanager:PutSecretValue", "secretsmanager:DeleteSecret"),
+    *_to("*", "secretsmanager:ListSecrets"),
+    *_to(KEY, "kms:Decrypt", "kms:GenerateDataKey"),
     *(kms_request(f"kms:{action}", ANOTHER_KEY, "s3") for action in ("Decrypt", "GenerateDataKey")),
     kms_request("kms:Decrypt", KEY, "dynamodb"),
     kms_request("kms:Decrypt", KEY, "s3", "us-east-1"),
     kms_request("kms:GenerateDataKey", KEY, "secretsmanager"),
     kms_request("kms:CreateGrant", KEY, "s3"),
-    Request("logs:PutLogEvents", f"{LOGS}another:log-stream:stream"),
-    Request("logs:CreateLogGroup", f"{LOGS}another"),
-    Request("lambda:InvokeFunction", f"{LAMBDA}another"),
-    Request("lambda:UpdateFunctionCode", f"{LAMBDA}generateimagefunction"),
-    Request("states:StartExecution", f"{STATES}:stateMachine:another"),
-    Request("events:UpdateConnection", f"{EVENTS}:connection/webhookconnection"),
-    Request("iam:PassRole", f"arn:aws:iam::{ACCOUNT}:role/generateimagerole"),
-    Request("sts:AssumeRole", f"arn:aws:iam::{ACCOUNT}:role/another"),
+    *_to(f"{LOGS}another:log-stream:stream", "logs:PutLogEvents"),
+    *_to(f"{LOGS}another", "logs:CreateLogGroup"),
+    *_to(f"{LAMBDA}another", "lambda:InvokeFunction"),
+    *_to(f"{LAMBDA}generateimagefunction", "lambda:UpdateFunctionCode"),
+    *_to(f"{STATES}:stateMachine:another", "states:StartExecution"),
+    *_to(f"{EVENTS}:connection/webhookconnection", "events:UpdateConnection"),
+    *_to(f"arn:aws:iam::{ACCOUNT}:role/generateimagerole", "iam:PassRole"),
+    *_to(f"arn:aws:iam::{ACCOUNT}:role/another", "sts:AssumeRole"),
 ]
 BY_DEFAULT = [
     SIGNING_KEY,
