@@ -75,8 +75,11 @@ def watch(base_url: str, credential: str = "shared/one", host: str | None = None
     ],
 )
 def test_days_until_the_shutdown_are_counted(responder: Responder, days: int, message: str, level: str) -> None:
+    """The requests have the key and go to the host of the client's secret."""
     with ProviderServer(responder, shutdown(None)) as server:
-        result, log, metrics = watch(server.base_url)
+        result, log, metrics = watch(NOWHERE, "cli_7/own", host=server.base_url)
+    assert [request.path for request in server.requests] == ["/v1/models/org%2Fmodel", "/v1/models/gpt-image-2"]
+    assert {request.headers["authorization"] for request in server.requests} == {f"Bearer {KEY}"}
     assert result == {FIRST: days, SECOND: None}
     assert [log[FIRST][name] for name in ("message", "level", "days_left")] == [message, level, days]
     assert log[SECOND]["message"] == "model has no shutdown date"
@@ -105,13 +108,6 @@ def test_unusable_response_is_not_a_shutdown(responder: Responder, reason: str) 
     assert [log[FIRST][name] for name in ("message", "level")] == ["model not checked", "WARNING"]
     assert reason in log[FIRST]["reason"]
     assert metrics == {("ModelDaysLeft", SECOND): 9, ("ModelsNotChecked", None): 1}
-
-
-def test_every_model_is_requested_with_the_key_and_host_of_the_client() -> None:
-    with ProviderServer(shutdown(None)) as server:
-        watch(NOWHERE, "cli_7/own", host=server.base_url)
-    assert [request.path for request in server.requests] == ["/v1/models/org%2Fmodel", "/v1/models/gpt-image-2"]
-    assert {request.headers["authorization"] for request in server.requests} == {f"Bearer {KEY}"}
 
 
 @pytest.mark.parametrize("credential", ["shared/another", "cli_1"])

@@ -25,7 +25,7 @@ OTHERS = {"generate_image", "sitecustomize", "_distutils_hack"}
 """Our package, and the modules that some Pythons import at their start."""
 SLOW = {"asyncio", "sqlite3", "unittest", "openai", "pydantic", "aws_xray_sdk", "cryptography"}
 PROBE = """
-import gc, json, sys
+import contextlib, gc, json, sys
 def collections():
     return sum(generation["collections"] for generation in gc.get_stats())
 before, thresholds = collections(), gc.get_threshold()
@@ -37,10 +37,8 @@ class Context:
 loaded = {{name.partition(".")[0] for name, module in sys.modules.items() if getattr(module, "__file__", None)}}
 rested = collections() - before
 sys.stdout = sys.stderr
-try:
+with contextlib.suppress(Exception):
     handler({{}}, Context)
-except Exception:
-    pass
 has_usual_thresholds = thresholds == gc.get_threshold()
 print(json.dumps([sorted(loaded), rested, has_usual_thresholds, gc.get_freeze_count()]), file=sys.__stdout__)
 """

@@ -120,19 +120,17 @@ def test_budget_of_this_month_is_returned(world: World) -> None:
     response = budget_of(world, Ledger(MicroUsd(25_000_000), MicroUsd(3_964_500), reserved))
     above_a_lowered_limit = budget_of(world, Ledger(MicroUsd(1_000_000), MicroUsd(3_000_000)))
 
-    assert (response.status, response.body) == (
-        200,
-        {
-            "client_id": "1",
-            "month": "2027-01",
-            "limit_usd": 25,
-            "settled_usd": 3.9645,
-            "reserved_usd": 0.29,
-            "remaining_usd": 20.7455,
-            "open_reservations": 2,
-            "month_ends": "2027-02-01T00:00:00Z",
-        },
-    )
+    assert response.status == 200
+    assert response.body == {
+        "client_id": "1",
+        "month": "2027-01",
+        "limit_usd": 25,
+        "settled_usd": 3.9645,
+        "reserved_usd": 0.29,
+        "remaining_usd": 20.7455,
+        "open_reservations": 2,
+        "month_ends": "2027-02-01T00:00:00Z",
+    }
     assert above_a_lowered_limit.body["remaining_usd"] == 0
 
 
