@@ -71,12 +71,9 @@ def refused(status: int, code: str | None) -> bytes:
 @pytest.mark.parametrize(
     ("line", "error"),
     [
-        (line_of({"status_code": 200, "body": {"data": []}}), "ProviderResponseError"),
         (line_of({"status_code": 200, "body": {"data": [{"url": "https://a.example/1"}]}}), "ProviderResponseError"),
         (line_of({"status_code": 200}), "ProviderResponseError"),
         (refused(400, "moderation_blocked"), "ContentRejectedError"),
-        (refused(404, "model_not_found"), "NoSuchModelError"),
-        (refused(500, "server_error"), "ProviderUnavailableError"),
         (refused(502, None), "ProviderUnavailableError"),
         (refused(408, None), "OutcomeUnknownError"),
         (line_of(error={"code": "batch_expired"}), "ProviderUnavailableError"),

