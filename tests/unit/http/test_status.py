@@ -21,7 +21,6 @@ STORED = StoredPicture("temporal/cli_1/id.png", "image/png", 0)
         (Status.RELEASED, -100, True, "queued", "5"),
         (Status.STARTED, 100, False, "started", "3"),
         (Status.STARTED, -100, True, "started", "3"),
-        (Status.GENERATED, 100, False, "generated", "3"),
         (Status.GENERATED, -100, True, "generated", "3"),
     ],
 )
@@ -43,15 +42,13 @@ def test_purchase_in_progress_is_pending(
 @pytest.mark.parametrize(
     ("record", "failures", "reported"),
     [
-        (None, [NO_SECRET], NO_SECRET),
-        (None, [NO_SECRET, NO_SECRET, NO_SECRET, REJECTED], REJECTED),
+        (None, [NO_SECRET, REJECTED], REJECTED),
         ({"status": Status.RELEASED, "lease_left": 100}, [NO_SECRET], NO_SECRET),
         ({"status": Status.RELEASED}, [], None),
         ({"status": Status.GENERATED, "bought": BOUGHT}, [NO_SECRET], NO_SECRET),
         ({"status": Status.GENERATED, "bought": BOUGHT}, [], DownloadError("")),
         ({"status": Status.STARTED}, [NO_SECRET], UNKNOWN),
         ({"status": Status.STORED, "bought": BOUGHT, "stored": STORED}, [], None),  # its lifetime is over
-        ({"status": Status.FAILED, "error": UNKNOWN}, [NO_SECRET], UNKNOWN),
         ({"status": Status.FAILED, "error": REJECTED}, [NO_SECRET], REJECTED),
     ],
 )

@@ -167,11 +167,15 @@ def start_hidden(world: World) -> None:
     world.clock.after(5, world.save_stored)
 
 
-def test_simultaneous_start_is_joined(world: World) -> None:
-    start_hidden(world)
+@pytest.mark.parametrize(("prepare", "executions"), [(World.save_stored, 0), (start_hidden, 1)])
+def test_purchase_of_another_request_is_replayed(
+    world: World, prepare: Callable[[World], object], executions: int
+) -> None:
+    prepare(world)
     response = world.post()
     assert (response.status, response.body["_meta_"]["replayed"]) == (200, True)
-    assert len(world.step_functions.executions) == 1
+    assert response.headers["Content-Location"] == f"{IMAGES}/{world.image_id()}"
+    assert len(world.step_functions.executions) == executions
 
 
 @pytest.mark.parametrize(
@@ -196,14 +200,6 @@ def test_record_decides_whether_an_execution_starts(
     world.clock.after(8, world.save_stored)
     assert world.post().status == status
     assert len(world.step_functions.executions) == starts
-
-
-def test_stored_picture_starts_nothing(world: World) -> None:
-    world.save_stored()
-    response = world.start()
-    assert (response.status, response.body["_meta_"]["replayed"]) == (200, True)
-    assert response.headers["Content-Location"] == f"{IMAGES}/{world.image_id()}"
-    assert world.step_functions.executions == {}
 
 
 @pytest.mark.parametrize(
