@@ -2,7 +2,7 @@
 
 import pytest
 
-from generate_image.errors import ERRORS_BY_CODE, GenerateImageError, InternalError, InvalidRequestError
+from generate_image.errors import ERRORS_BY_CODE, GenerateImageError, InternalError
 
 
 @pytest.mark.parametrize("code", sorted(ERRORS_BY_CODE))
@@ -42,9 +42,3 @@ def test_internal_error_repeats_no_message() -> None:
 
     assert "ValueError" in shown
     assert "secret" not in shown
-
-
-def test_listed_problems_end_with_one_mark() -> None:
-    typed = [{"field": "n", "problem": "unknown; did you mean m?"}]
-    assert str(InvalidRequestError.listing(typed)) == "The request is not valid. n: unknown; did you mean m?"
-    assert str(InvalidRequestError.listing([{"field": "n", "problem": "is 1"}])) == "The request is not valid. n: is 1."

@@ -23,11 +23,6 @@ def definition(**parameters: str) -> dict[str, Any]:
     return body
 
 
-def stage(**parameters: str) -> dict[str, Any]:
-    [properties] = deploy(**parameters).of_type("AWS::ApiGatewayV2::Stage").values()
-    return properties
-
-
 @pytest.mark.parametrize("parameters", [{}, EVERY_OPTION], ids=["default", "every option"])
 def test_every_route_is_authorized_and_reaches_the_function(parameters: dict[str, str]) -> None:
     for path in definition(**parameters)["paths"].values():
@@ -63,20 +58,16 @@ def test_only_named_origins_may_call() -> None:
     assert "x-amazon-apigateway-any-method" not in opened["paths"].get("/$default", {})
 
 
-def test_requests_are_throttled() -> None:
-    settings = stage(ApiRequestsPerSecond="7", ApiBurst="9")["DefaultRouteSettings"]
-
-    assert (settings["ThrottlingRateLimit"], settings["ThrottlingBurstLimit"]) == ("7", "9")
-
-
-def test_access_log_stays_json_with_any_error() -> None:
+def test_requests_are_throttled_and_logged_as_json_with_any_error() -> None:
     """The error comes with its own quotation marks.
 
     https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-logging-variables.html
     """
-    log_format = stage()["AccessLogSettings"]["Format"]
+    [stage] = deploy(ApiRequestsPerSecond="7", ApiBurst="9").of_type("AWS::ApiGatewayV2::Stage").values()
+    throttling, log_format = stage["DefaultRouteSettings"], stage["AccessLogSettings"]["Format"]
     line = log_format.replace("$context.error.messageString", json.dumps('Unknown "host"'))
 
+    assert (throttling["ThrottlingRateLimit"], throttling["ThrottlingBurstLimit"]) == ("7", "9")
     assert json.loads(line)["error"] == 'Unknown "host"'
     assert "$context.integrationErrorMessage" not in line  # free text without quotation marks of its own
     assert not re.search(r"header|query", log_format, re.IGNORECASE)  # a token may be in them

@@ -87,8 +87,9 @@ def test_whole_event_is_sent_with_retries_and_a_queue(stack: Stack) -> None:
 @pytest.mark.parametrize(
     "missing", [{"WebhookUrl": ""}, {"WebhookSecret": ""}, {"EventBridgeNotifications": "false"}], ids=str
 )
-def test_nothing_is_created_without_all_parameters(stack: Stack, missing: dict[str, str]) -> None:
+def test_webhook_needs_all_parameters(stack: Stack, missing: dict[str, str]) -> None:
     incomplete = deploy(**WEBHOOK | missing)
+    reporting = stack.properties("PictureBucket")["NotificationConfiguration"]
 
     assert stack.resources.keys() - incomplete.resources.keys() == {
         "PictureStoredRule",
@@ -99,11 +100,6 @@ def test_nothing_is_created_without_all_parameters(stack: Stack, missing: dict[s
         "WebhookDestination",
         "WebhookRole",
     }
-
-
-def test_bucket_reports_only_on_demand(stack: Stack) -> None:
-    reporting = stack.properties("PictureBucket")["NotificationConfiguration"]
-
     assert reporting == {"EventBridgeConfiguration": {"EventBridgeEnabled": True}}
     assert "NotificationConfiguration" not in deploy().properties("PictureBucket")
     assert "UndeliveredWebhookAlarm" not in deploy(**WEBHOOK, CreateAlarms="false").resources

@@ -59,13 +59,12 @@ def test_access_logs_can_be_disabled() -> None:
     assert "LogBucket" not in without.resources
     assert "LoggingConfiguration" not in without.properties("PictureBucket")
     assert "Logging" not in without.properties("DownloadDistribution")["DistributionConfig"]
-
-
-def test_log_bucket_ownership_depends_on_no_option(stack: Stack) -> None:
-    """S3 refuses BucketOwnerEnforced once CloudFront has written a grant into the ACL."""
-    [rule] = stack.properties("LogBucket")["OwnershipControls"]["Rules"]
-
-    assert rule == {"ObjectOwnership": "BucketOwnerPreferred"}
+    for stack in (
+        with_logs,
+        deploy(),
+    ):  # S3 refuses BucketOwnerEnforced once CloudFront has written a grant into the ACL
+        [rule] = stack.properties("LogBucket")["OwnershipControls"]["Rules"]
+        assert rule == {"ObjectOwnership": "BucketOwnerPreferred"}
 
 
 def test_objects_expire_after_the_days_of_the_parameters() -> None:
@@ -127,28 +126,17 @@ def test_cloudfront_reads_pictures_and_no_record() -> None:
 # --- Functions, state machines, names ---------------------------------------------------------------------------------
 
 
-def test_lambda_does_not_retry_a_purchase(stack: Stack) -> None:
+def test_functions_have_their_retries_concurrency_and_layers() -> None:
+    stack = deploy(**EVERY_OPTION | {"ReservedConcurrency": "0", "ApiReservedConcurrency": "7"})
+    functions = stack.of_type("AWS::Lambda::Function")
     [configuration] = stack.of_type("AWS::Lambda::EventInvokeConfig").values()
 
     assert (configuration["FunctionName"], configuration["MaximumRetryAttempts"]) == ("generateimagefunction", 0)
-
-
-def test_concurrency_is_reserved_only_on_demand() -> None:
-    stack = deploy(ReservedConcurrency="0", ApiReservedConcurrency="7")
-
-    assert stack.properties("GenerateImageFunction")["ReservedConcurrentExecutions"] == "0"
-    assert stack.properties("ApiFunction")["ReservedConcurrentExecutions"] == "7"
+    assert functions["GenerateImageFunction"]["ReservedConcurrentExecutions"] == "0"
+    assert functions["ApiFunction"]["ReservedConcurrentExecutions"] == "7"
     assert "ReservedConcurrentExecutions" not in str(deploy().resources)
-
-
-def test_signing_layer_is_in_the_functions_that_make_links() -> None:
-    functions = deploy(**EVERY_OPTION).of_type("AWS::Lambda::Function")
-
-    assert {name for name, function in functions.items() if function.get("Layers")} == {
-        "GenerateImageFunction",
-        "ApiFunction",
-        "BatchShardsFunction",
-    }
+    signing = {name for name, function in functions.items() if function.get("Layers")}
+    assert signing == {"GenerateImageFunction", "ApiFunction", "BatchShardsFunction"}  # these make links
 
 
 @pytest.mark.parametrize("machine", ["GenerateImageStateMachine", "GenerateImagesBatchStateMachine"])

@@ -113,30 +113,25 @@ def test_api_function_requires_the_authorizer_of_the_api() -> None:
     assert jwt.state_machine_arn == f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:generateimagestatemachine"
 
 
-def test_choices_are_those_of_the_code() -> None:
+def test_choices_and_bounds_are_those_of_the_code() -> None:
     assert tuple(parameter_of("IMAGE_QUALITY")[1]["AllowedValues"]) == QUALITIES
     for choice in parameter_of("WHEN_OUTCOME_UNKNOWN")[1]["AllowedValues"]:
         assert Settings.from_mapping(environment(WhenOutcomeUnknown=choice)).when_outcome_unknown == choice
-
-
-@pytest.mark.parametrize("setting", ["DOWNLOAD_URL_SECONDS", "PICTURE_RETENTION_DAYS"])
-def test_bounds_are_those_of_the_code(setting: str) -> None:
-    name, parameter = parameter_of(setting)
-    for value in (parameter["MinValue"], parameter["MaxValue"]):
-        Settings.from_mapping(environment(**SIGNED, **{name: str(value)}))
-    for value in (parameter["MinValue"] - 1, parameter["MaxValue"] + 1):
-        with pytest.raises(ConfigurationError):
+    for setting in ("DOWNLOAD_URL_SECONDS", "PICTURE_RETENTION_DAYS"):
+        name, parameter = parameter_of(setting)
+        least, most = parameter["MinValue"], parameter["MaxValue"]
+        for value in (least, most):
             Settings.from_mapping(environment(**SIGNED, **{name: str(value)}))
+        for value in (least - 1, most + 1):
+            with pytest.raises(ConfigurationError):
+                Settings.from_mapping(environment(**SIGNED, **{name: str(value)}))
 
 
 @pytest.mark.parametrize(
     ("setting", "values"),
     [
         ("IMAGE_MODELS", ["", "gpt-image-2, "]),
-        (
-            "OPENAI_BASE_URL",
-            ["http://api.openai.com/v1", "https://user:password@api.openai.com/v1", "https://api.openai.com/v1?key=1"],
-        ),
+        ("OPENAI_BASE_URL", ["http://api.openai.com/v1", "https://user:pw@api.openai.com/v1", "https://host/v1?key=1"]),
         ("DOWNLOAD_HOSTS", ["https://pictures.example", "*"]),
         ("IMAGE_NAMESPACE", ["generate-image"]),
         # No prefix may widen the permission to read secrets.
