@@ -1,4 +1,4 @@
-"""The parts that the functions that buy share."""
+"""The parts that generate_image.py and batch_shards.py share: they buy."""
 
 from dataclasses import dataclass
 

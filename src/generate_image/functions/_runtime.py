@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
 MARGIN_SECONDS = 2.0
-"""The deadline is so long before Lambda's timeout, which would hide our own error from the caller."""
+"""The time from the deadline to Lambda's timeout. The timeout would hide our own error from the caller."""
 
 
 class LambdaContext(Protocol):

@@ -13,7 +13,7 @@ from generate_image.record import Record, Status
 from generate_image.state import Bought, Failed, FindStored, Free, InProgress, State, Stored, Unknown, state_of
 
 QUEUED = "queued"
-"""The progress of a picture of which nothing was bought yet. Later, it is the record's status."""
+"""The progress before the purchase. From the purchase on, the record's status is the progress."""
 NOT_SHOWN = Execution(attempt=0, status="RUNNING", started_at=0.0, event={})
 """A started execution that Step Functions does not show yet."""
 

@@ -83,14 +83,14 @@ class ImageCreator(NamedTuple):
     sleep: Callable[[float], None]
 
     def create(self, request: CreateRequest, wait_until: float) -> Created:
-        """Start an execution unless one is running or the picture is stored, and wait. wait_until: on the clock.
+        """Start an execution unless one is running or the picture is stored, and wait. wait_until: seconds since the epoch.
 
         Raises IdempotencyKeyReusedError, RateLimitedError, StorageError, StepFunctionsError and ConfigurationError. The
         error of the purchase itself is part of the status.
         """
         snapshot = self.statuses.read_record(request.client_id, request.image_id)
         if snapshot.state.record is None and self.executions.last_known_attempt(request.image_id) is None:
-            # A new key, as a rule: it needs no look at executions.
+            # As a rule, the key is new, and there is no execution to describe.
             created = self._start_and_wait(request, 1, FIRST_DESCRIBE_SECONDS, wait_until)
             if created:
                 return created
