@@ -16,17 +16,16 @@ from typing import Any
 
 import pytest
 import requests
-from werkzeug import Request, Response
 
 from generate_image.errors import BudgetExceededError
 from local import run as run_module
 from local import serve
-from local.loopback import serving
 from local.notifications import SECRET_HEADER
 from local.openai_stand_in import StandIn
 from local.run import read_event
 from local.terminal import CommandError
 from tests.events import EVENTS, event_for
+from tests.provider_server import ProviderServer, respond
 
 ORIGIN = "http://localhost:5173"
 
@@ -174,17 +173,10 @@ def test_interrupt_reports_a_possible_purchase(tmp_path: Path) -> None:
 
 
 def test_sigterm_ends_the_server_after_its_messages(tmp_path: Path) -> None:
-    secrets = []
-
-    @Request.application
-    def receive(request: Request) -> Response:
-        secrets.append(request.headers[SECRET_HEADER])
-        return Response(status=204)
-
     with ExitStack() as stack:
-        webhook = f"http://127.0.0.1:{stack.enter_context(serving(receive, 0)).port}/pictures"
+        webhook = stack.enter_context(ProviderServer(respond(204, b"")))
         environ = {"OUT": str(tmp_path), "PORT": "0", "LATENCY": "0", "CORS_ORIGINS": f" {ORIGIN},"}
-        environ |= {"WEBHOOK_URL": webhook, "WEBHOOK_SECRET": "a long random text"}
+        environ |= {"WEBHOOK_URL": webhook.base_url, "WEBHOOK_SECRET": "a long random text"}
         process = stack.enter_context(start("local.serve", **environ))
         stack.callback(process.kill)
         assert process.stderr is not None
@@ -202,7 +194,7 @@ def test_sigterm_ends_the_server_after_its_messages(tmp_path: Path) -> None:
     assert bought.headers["Access-Control-Allow-Origin"] == ORIGIN
     assert process.returncode == 0
     assert "Ended. 1 picture was bought for 0.0132 USD." in stderr
-    assert secrets == ["a long random text"]
+    assert [request.headers[SECRET_HEADER.lower()] for request in webhook.requests] == ["a long random text"]
     assert len(re.findall(r"^Webhook: temporal/cli_1/.+\.png delivered", stderr, re.MULTILINE)) == 1
     assert "Traceback" not in stderr
     assert list((tmp_path / "account" / "stand-in" / "temporal" / "cli_1").glob("*.png"))
