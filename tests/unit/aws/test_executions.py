@@ -34,9 +34,7 @@ def test_last_attempt_is_found_in_few_calls(machine: MemoryStepFunctions, attemp
         executions_of(machine).start("an-id", attempt, EVENT)
         machine.end("an-id" if attempt == 1 else f"an-id-{attempt}")
     executions = executions_of(machine)
-
     latest = executions.latest("1", "an-id")
-
     assert (latest.attempt if latest else 0) == attempts
     assert len(machine.described) == calls
     assert executions.latest("2", "an-id") is None
@@ -45,7 +43,6 @@ def test_last_attempt_is_found_in_few_calls(machine: MemoryStepFunctions, attemp
 def test_known_attempt_is_described_first(machine: MemoryStepFunctions) -> None:
     executions = executions_of(machine)
     started_at = executions.start("an-id", 7, EVENT)
-
     assert executions.latest("1", "an-id") == Execution(7, "RUNNING", machine.clock(), json.loads(EVENT))
     assert [name for _, name in machine.described] == ["an-id-7"]
     assert executions.start("an-id", 7, EVENT) == started_at == machine.clock()  # the same execution
@@ -58,9 +55,7 @@ def test_hidden_start_shows_the_attempt_before(machine: MemoryStepFunctions) -> 
     machine.end("an-id")
     machine.hides_starts = True
     executions.start("an-id", 2, EVENT)
-
     latest = executions.latest("1", "an-id")
-
     assert latest is not None
     assert (latest.attempt, executions.last_known_attempt("an-id")) == (1, 2)
 
@@ -71,7 +66,6 @@ def test_remembered_attempts_are_bounded(machine: MemoryStepFunctions) -> None:
         executions.start(f"id-{number}", 1, EVENT)
     executions.start("id-0", 2, EVENT)
     executions.start("another", 1, EVENT)
-
     assert [executions.last_known_attempt(name) for name in ("id-0", "id-1", "another")] == [2, None, 1]
 
 
@@ -103,7 +97,6 @@ def test_end_of_an_execution_becomes_an_error(
     status: str, error: str, cause: str, code: str | None, message: str
 ) -> None:
     failure = Execution(1, status, 1_800_000_000.0, {}, error, cause).failure()
-
     assert (failure.code if failure else None) == code
     assert message in str(failure)
     assert "Un faro" not in str(failure)
@@ -113,5 +106,4 @@ def test_transient_errors_are_those_that_the_machine_retries() -> None:
     definition = yaml.safe_load(DEFINITION.read_text("utf-8"))
     retriers = [retrier for state in definition["States"].values() for retrier in state.get("Retry", [])]
     names = {name for retrier in retriers for name in retrier["ErrorEquals"]}
-
     assert names - ERRORS_BY_CODE.keys() == TRANSIENT_ERRORS - {"ABORTED", "TIMED_OUT", "States.Timeout"}
