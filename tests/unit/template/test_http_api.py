@@ -58,7 +58,7 @@ def test_only_named_origins_may_call() -> None:
     assert "x-amazon-apigateway-any-method" not in opened["paths"].get("/$default", {})
 
 
-def test_requests_are_throttled_and_logged_as_json_with_any_error() -> None:
+def test_requests_are_throttled_and_any_error_is_logged_as_json() -> None:
     """The error comes with its own quotation marks.
 
     https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-logging-variables.html
