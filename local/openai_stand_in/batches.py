@@ -72,8 +72,7 @@ class Batches:
     """Every file and batch of a stand-in.
 
     clock: returns seconds since the epoch. make: executes the body of a request, bills it, and returns the response's
-    status and body. seconds: that a batch takes. takes_ranges: whether a file can be read from a position on, which
-    OpenAI does not document. faults: of the next submissions; an empty name is none.
+    status and body. seconds: that a batch takes. faults: of the next submissions; an empty name is none.
 
     - file_not_found: 400, although the file was just uploaded.
     - token_limit_exceeded, batch_model_not_found: the batch fails its validation.
@@ -89,7 +88,6 @@ class Batches:
     batches: dict[str, Batch] = field(default_factory=dict)
     files: dict[str, StoredFile] = field(default_factory=dict)
     faults: deque[str] = field(default_factory=deque)
-    takes_ranges: bool = False
 
     def __post_init__(self) -> None:
         self._lock = RLock()

@@ -32,13 +32,10 @@ def upload_file(state: State, request: Request, _request_id: str) -> Reply:
 
 
 def retrieve_content(state: State, request: Request, _request_id: str, name: str) -> Reply:
-    """`GET /v1/files/{id}/content`. It has no ranges, unless `Batches.takes_ranges`."""
+    """`GET /v1/files/{id}/content`. It has no ranges, for OpenAI documents none."""
     check_key(state, request)
     file = state.batches.content(name)
-    content, status = file.content, 200
-    if request.range and state.batches.takes_ranges:
-        content, status = content[request.range.ranges[0][0] :], 206
-    reply = Reply(content, status, content_type="application/octet-stream")
+    reply = Reply(file.content, 200, content_type="application/octet-stream")
     reply.fault = _CUT if file.fault == "output_cut" and file.downloads == 1 else NO_FAULT
     return reply
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 INVALID_REQUEST = "invalid_request_error"
 USER_ERROR = "image_generation_user_error"
-PICTURE_URL = "{root}/pictures/{id}.png"
+PICTURE_URL = "{root}/pictures/{name}"
 
 
 class Delivery(StrEnum):
@@ -36,7 +36,7 @@ class Fault:
     delay: seconds before anything else.
     status, body, headers: the response. A body is JSON, or text of a gateway, which sends none of the API's headers.
     delivery: how the bytes travel.
-    url: the response names this URL; `{root}` is the server's address, `{id}` the picture's. download: the fault of
+    url: the response names this URL; `{root}` is the server's address, `{name}` the picture's. download: the fault of
         each download from it.
     """
 
@@ -127,9 +127,9 @@ _DOWNLOADS = {
     "url_closed": _url(Fault(bills=False, delivery=Delivery.CLOSED)),
     "url_truncated": _url(Fault(bills=False, delivery=Delivery.TRUNCATED)),
     "url_html": _url(Fault(bills=False, status=200, body=_HTML)),
-    "url_private_address": _url(url="http://169.254.169.254/latest/meta-data/{id}.png"),
-    "url_foreign_host": _url(url="https://pictures.example/{id}.png"),
-    "url_not_a_url": _url(url="pictures/{id}.png"),
+    "url_private_address": _url(url="http://169.254.169.254/latest/meta-data/{name}"),
+    "url_foreign_host": _url(url="https://pictures.example/{name}"),
+    "url_not_a_url": _url(url="pictures/{name}"),
 }
 
 CATALOGUE: Mapping[str, Fault] = {**_ERRORS, **_GATEWAYS, **_CONNECTIONS, **_ODD_SUCCESSES, **_DOWNLOADS}

@@ -41,9 +41,9 @@ def generate(state: State, request: Request, request_id: str) -> Reply:
         url = fault.url or (PICTURE_URL if generation.by_url else None)
         image = {"b64_json": base64.b64encode(picture).decode()}
         if url:
-            picture_id = secrets.token_hex(12)
-            state.pictures[picture_id] = picture, fault.download or NO_FAULT
-            image = {"url": url.format(root=request.host_url.removesuffix("/"), id=picture_id)}
+            name = f"{secrets.token_hex(12)}.png"
+            state.pictures[name] = picture, fault.download or NO_FAULT
+            image = {"url": url.format(root=request.host_url.removesuffix("/"), name=name)}
         reply = json_reply(200, success(generation, image), fault)
     entry.status = reply.status_code
     return reply
@@ -62,11 +62,11 @@ def retrieve_model(state: State, request: Request, _request_id: str, name: str) 
 
 
 def retrieve_picture(state: State, _request: Request, _request_id: str, name: str) -> Reply:
-    """`GET /pictures/{id}.png`: the picture behind a URL. It needs no key."""
-    found = state.download(name.removesuffix(".png"))
-    if found is None:
+    """`GET /pictures/{name}`: the picture behind a URL. It needs no key."""
+    state.downloads.append(name)
+    if name not in state.pictures:
         return Reply("No such picture.", 404)
-    picture, fault = found
+    picture, fault = state.pictures[name]
     if fault.status is not None:
         return fault_reply(fault)
     reply = Reply(picture, 200, content_type=content_type(picture))

@@ -66,7 +66,7 @@ class State:
         """Restore every setting; forget the ledger, the script, the keys, the pictures and the batches."""
         vars(self).update(self._defaults)
         self.entries: list[Entry] = []
-        self.downloads = 0
+        self.downloads: list[str] = []
         self.accept_keys({self.api_key})
         self.forget_script()
         self.pictures: dict[str, tuple[bytes, Fault]] = {}
@@ -95,12 +95,6 @@ class State:
         self.entries.append(entry)
         return entry
 
-    def download(self, picture_id: str) -> tuple[bytes, Fault] | None:
-        """Count a download; return the picture behind a URL and the fault of its downloads, or None."""
-        with self._lock:
-            self.downloads += 1
-        return self.pictures.get(picture_id)
-
     def ledger(self) -> dict[str, Any]:
         """Return the requests and bills since the last reset.
 
@@ -113,7 +107,7 @@ class State:
             "requests": len(entries),
             "billed": billed.total(),
             "usd": sum(entry.microdollars for entry in entries) / 1_000_000,
-            "downloads": self.downloads,
+            "downloads": len(self.downloads),
             "by_prompt": {
                 prompt: {"requests": requests, "billed": billed[prompt]}
                 for prompt, requests in Counter(entry.prompt for entry in entries).items()

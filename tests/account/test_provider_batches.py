@@ -1,9 +1,8 @@
-"""The Batch API's client over real HTTP, against the stand-in and a scripted provider."""
+"""The Batch API: its calls over real connections, its documents and the lines of its files."""
 
 import json
 import socket
 from collections.abc import Callable
-from itertools import pairwise
 from threading import Event
 
 import pytest
@@ -17,13 +16,24 @@ from generate_image.errors import (
     ProviderUnavailableError,
     RateLimitedError,
 )
+from generate_image.picture import BATCH, BoughtPicture, Usage
 from generate_image.provider.batch_api import BatchApi, FileNotReadyError
-from generate_image.provider.batch_file import CHUNK_BYTES
-from generate_image.provider.batch_lines import request_lines
+from generate_image.provider.batch_file import CHUNK_BYTES, LONGEST_LINE_BYTES, Line, _lines
+from generate_image.provider.batch_lines import BatchedPicture, code_error, read_line
+from generate_image.provider.batch_response import Batch, read_batch
 from generate_image.provider.errors import NoSuchModelError
-from local.openai_stand_in import StandIn
 from tests.memory_s3 import Clock
-from tests.provider_server import ProviderServer, Request, Responder, message, refuse, respond, write
+from tests.provider_server import (
+    PICTURE,
+    ProviderServer,
+    Request,
+    Responder,
+    message,
+    picture_document,
+    refuse,
+    respond,
+    write,
+)
 
 MODEL = "gpt-image-2.6-flare"
 KEY = Credentials("sk-one")
@@ -35,26 +45,22 @@ def api_at(base_url: str) -> BatchApi:
     return BatchApi(base_url, deadline)
 
 
-@pytest.mark.parametrize("takes_ranges", [True, False])
-def test_batch_is_submitted_and_its_lines_are_read(stand_in: StandIn, takes_ranges: bool) -> None:  # noqa: FBT001
-    stand_in.batches.takes_ranges = takes_ranges
-    key = Credentials(stand_in.api_key, stand_in.base_url)
-    api = api_at("https://nowhere.invalid/v1")
-    body = {"model": MODEL, "n": 1, "size": "1024x1024", "quality": "low"}
-    requests = [(f"id-{number}", {**body, "prompt": f"boat {number}"}) for number in range(3)]
-
-    batch = api.create(api.upload(request_lines(requests), key), {"shard": "1"}, key, model=MODEL)
-    ended = api.retrieve(batch.id, key)
-    lines = list(api.lines(ended.output_file_id or "", key))
-    api.cancel(batch.id, key)  # it has ended, which is no error
-
-    assert stand_in.batches.batches[batch.id].metadata == {"shard": "1"}
-    assert (ended.status, ended.completed, ended.error_file_id) == ("completed", 3, None)
-    assert sorted(json.loads(line.content)["custom_id"] for line in lines) == ["id-0", "id-1", "id-2"]
-    for line, following in pairwise(lines):
-        [first, *_] = api.lines(ended.output_file_id or "", key, offset=line.end)
-        assert first == following
-    assert list(api.lines(ended.output_file_id or "", key, offset=lines[-1].end)) == []
+def test_requests_are_uploaded_and_submitted() -> None:
+    with ProviderServer(respond(200, {"id": "file-1"}), respond(200, {"id": "batch_1"})) as server:
+        key = Credentials("sk-one", server.base_url)
+        api = api_at("https://nowhere.invalid/v1")
+        batch = api.create(api.upload([b"one\n", b"two\n"], key), {"shard": "1"}, key, model=MODEL)
+    upload, submission = server.requests
+    assert batch.id == "batch_1"
+    assert (upload.path, submission.path) == ("/v1/files", "/v1/batches")
+    assert b'filename="requests.jsonl"\r\nContent-Type: application/jsonl\r\n\r\none\ntwo\n\r\n--' in upload.body
+    assert json.loads(submission.body) == {
+        "input_file_id": "file-1",
+        "endpoint": "/v1/images/generations",
+        "completion_window": "24h",
+        "metadata": {"shard": "1"},
+        "output_expires_after": {"anchor": "created_at", "seconds": 1_209_600},
+    }
 
 
 def test_rest_of_a_file_is_read_line_by_line() -> None:
@@ -67,14 +73,25 @@ def test_rest_of_a_file_is_read_line_by_line() -> None:
         was_read.wait(timeout=10)
         connection.sendall(content[-CHUNK_BYTES:] if was_read.is_set() else b"")
 
-    with ProviderServer(responder) as server:
-        lines = api_at(server.base_url).lines("file-1", KEY, offset=7)
+    with ProviderServer(responder, respond(200, b"0123456bc\n"), respond(416, b"")) as server:
+        api = api_at(server.base_url)
+        lines = api.lines("file-1", KEY, offset=7)
         ends = [next(lines).end]
         was_read.set()
         ends += [line.end for line in lines]
+        without_ranges, at_its_end = (list(api.lines("file-1", KEY, offset=7)) for _ in range(2))
     assert ends == [7 + CHUNK_BYTES, 7 + 2 * CHUNK_BYTES]
-    [request] = server.requests
-    assert (request.headers["range"], request.headers["accept-encoding"]) == ("bytes=7-", "identity")
+    assert without_ranges == [Line(bytearray(b"bc"), end=10, is_whole=True)]
+    assert at_its_end == []
+    for request in server.requests:
+        assert (request.headers["range"], request.headers["accept-encoding"]) == ("bytes=7-", "identity")
+
+
+def test_cancellation_of_an_ended_batch_is_no_error() -> None:
+    with ProviderServer(respond(200, {}), respond(400, b""), respond(404, b""), respond(409, b"")) as server:
+        for _ in range(4):
+            api_at(server.base_url).cancel("batch_1", KEY)
+    assert {request.path for request in server.requests} == {"/v1/batches/batch_1/cancel"}
 
 
 def refuse_file(status: int, message: str, param: str | None) -> Responder:
@@ -88,7 +105,6 @@ def refuse_file(status: int, message: str, param: str | None) -> Responder:
         (refuse(500, "server_error"), OutcomeUnknownError),
         (respond(502, b"<html>"), OutcomeUnknownError),
         (respond(200, {"object": "batch"}), OutcomeUnknownError),
-        (respond(200, {"id": ""}), OutcomeUnknownError),
         (respond(200, []), OutcomeUnknownError),
         (respond(200, b"[" * 100_000), OutcomeUnknownError),
         (refuse_file(400, "No such file", "input_file_id"), FileNotReadyError),
@@ -140,3 +156,93 @@ def test_call_that_buys_nothing_has_no_unknown_outcome(call: Callable[[BatchApi]
         for _ in range(2):
             with pytest.raises(ProviderUnavailableError):
                 call(api_at(server.base_url))
+
+
+def test_batch_is_read_in_every_form() -> None:
+    whole: dict[str, Any] = {
+        "id": "b", "status": "failed", "input_file_id": "i", "output_file_id": "o", "error_file_id": "e",
+        "errors": {"data": [{"code": "x"}, {"code": None}, 7]}, "created_at": 5, "request_counts": {"completed": 2},
+    }  # fmt: skip
+    odd: dict[str, Any] = {
+        "id": "b", "output_file_id": "", "error_file_id": "",
+        "errors": {"data": 7}, "created_at": "now", "request_counts": {"completed": "2"},
+    }  # fmt: skip
+    assert read_batch(whole) == Batch("b", "failed", "i", "o", "e", frozenset({"x"}), 5.0, 2)
+    assert read_batch(odd) == Batch("b", "None", "None", None, None, frozenset(), 0.0, 0)
+
+
+@pytest.mark.parametrize(
+    ("chunks", "to_skip", "position", "lines"),
+    [
+        ([b"a\nbc", b"d\n"], 0, 0, [(b"a", 2, True), (b"bcd", 6, True)]),
+        ([b"a\nb", b"cd"], 0, 10, [(b"a", 12, True), (b"bcd", 15, False)]),
+        ([b"skip", b"ped\na", b"\n\n \n"], 8, 8, [(b"a", 10, True), (b"", 11, True), (b" ", 13, True)]),
+        ([b"a\n", b" "], 0, 0, [(b"a", 2, True)]),
+        ([b"x" * LONGEST_LINE_BYTES, b"xyz", b"z\na\n"], 0, 0,
+         [(b"z", LONGEST_LINE_BYTES + 5, True), (b"a", LONGEST_LINE_BYTES + 7, True)]),
+    ],
+    ids=["whole", "cut", "skipped", "space", "longer"],
+)  # fmt: skip
+def test_lines_have_their_positions(
+    chunks: list[bytes], to_skip: int, position: int, lines: list[tuple[bytes, int, bool]]
+) -> None:
+    assert [tuple(line) for line in _lines(iter(chunks), to_skip, position)] == lines
+
+
+def line_of(response: object = None, error: object = None, custom_id: object = "one") -> bytes:
+    return json.dumps({"custom_id": custom_id, "response": response, "error": error}).encode()
+
+
+def refused(status: int, code: str | None) -> bytes:
+    return line_of({"status_code": status, "request_id": "req_1", "body": {"error": {"code": code, "message": "No."}}})
+
+
+@pytest.mark.parametrize(
+    ("line", "error"),
+    [
+        (line_of({"status_code": 200, "body": {"data": [{"url": "https://a.example/1"}]}}), "ProviderResponseError"),
+        (line_of({"status_code": 200}), "ProviderResponseError"),
+        (refused(400, "moderation_blocked"), "ContentRejectedError"),
+        (refused(502, None), "ProviderUnavailableError"),
+        (refused(408, None), "OutcomeUnknownError"),
+        (line_of(error={"code": "batch_expired"}), "ProviderUnavailableError"),
+        (line_of(error={"code": "insufficient_quota"}), "QuotaExhaustedError"),
+        (line_of(error={"code": "rate_limit_exceeded"}), "RateLimitedError"),
+        (line_of(error={"code": "model_not_found"}), "NoSuchModelError"),
+        (line_of(error={"code": None}), "ProviderUnavailableError"),
+    ],
+)
+def test_line_without_a_picture_has_its_error(line: bytes, error: str) -> None:
+    result = read_line(line, MODEL)
+    assert result is not None
+    assert (result.custom_id, type(result.outcome).__name__) == ("one", error)
+
+
+@pytest.mark.parametrize(("request_id", "kept"), [("req_1", "req_1"), ("an id that S3 refuses: ä", None), (7, None)])
+def test_line_with_a_picture_costs_half(request_id: object, kept: str | None) -> None:
+    result = read_line(
+        line_of({"status_code": 200, "request_id": request_id, "body": picture_document(PICTURE)}), MODEL
+    )
+    bought = BoughtPicture(MODEL, kept, Usage(9, 439, 448), 0.0066, pricing=BATCH)
+    assert result == ("one", BatchedPicture(bought, PICTURE))
+
+
+@pytest.mark.parametrize(
+    "line", [b"", b"[]", b"{", b"{}", line_of(), line_of(custom_id=7), line_of({"status_code": "x"})]
+)
+def test_malformed_line_is_none(line: bytes) -> None:
+    assert read_line(line, MODEL) is None
+
+
+@pytest.mark.parametrize(
+    ("codes", "error"),
+    [
+        ([], "ProviderUnavailableError"),
+        (["invalid_json_line"], "ProviderRejectedError"),
+        (["token_limit_exceeded"], "RateLimitedError"),
+        (["a_code", "model_not_found"], "NoSuchModelError"),
+        (["billing_hard_limit_reached", "invalid"], "QuotaExhaustedError"),
+    ],
+)
+def test_failed_validation_has_the_error_of_its_codes(codes: list[str], error: str) -> None:
+    assert type(code_error(codes, MODEL)).__name__ == error
