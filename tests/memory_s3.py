@@ -3,17 +3,18 @@
 tests/account/test_memory_s3.py compares it with moto, call by call.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from hashlib import md5
 from io import BytesIO
 from typing import Any
 
-from botocore.exceptions import ClientError, ReadTimeoutError
+from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConnectionError, ReadTimeoutError
 
-from tests.proof.faults import Kind
+from tests.proof.faults import KilledError, Kind
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,44 @@ def client_error(code: str, status: int, operation: str) -> ClientError:
     )
 
 
+ERRORS = {
+    Kind.ERROR: ("InternalError", 500),
+    Kind.CONFLICT: ("ConditionalRequestConflict", 409),
+    Kind.DENIED: ("AccessDenied", 403),
+}
+Effect = Callable[[], dict[str, Any]]
+
+
+def under_fault(kind: Kind | None, name: str, effect: Effect, late: list[Effect]) -> dict[str, Any]:
+    """Make a call to AWS. late: gets an effect that comes after the end of the invocation."""
+    if kind in {Kind.REFUSED, Kind.DOWN}:
+        raise EndpointConnectionError(endpoint_url="https://aws")
+    if kind in ERRORS:
+        raise client_error(*ERRORS[kind], name)
+    if kind is Kind.DIES_BEFORE:
+        raise KilledError
+    if kind is Kind.LATE:
+        late.append(effect)
+        raise ReadTimeoutError(endpoint_url="https://aws")
+    try:
+        response = effect()
+    finally:
+        if kind is Kind.DIES_AFTER:
+            raise KilledError
+        if kind is Kind.LOST:
+            raise ConnectionClosedError(endpoint_url="https://aws")
+        if kind is Kind.OUT_OF_TIME:
+            raise ReadTimeoutError(endpoint_url="https://aws")
+    return response
+
+
+def run_late(effects: Iterable[Effect]) -> None:
+    """Let late writes take effect, as far as their conditions allow."""
+    for effect in effects:
+        with suppress(ClientError):
+            effect()
+
+
 class ScriptedS3(MemoryS3):
     """S3 whose next calls meet the faults in ``writes`` and ``reads``. After these, every call succeeds."""
 
@@ -110,38 +149,16 @@ class ScriptedS3(MemoryS3):
         super().__init__(clock)
         self.writes: list[Kind | None] = []
         self.reads: list[Kind] = []
+        self.late: list[Effect] = []
         self.puts = 0
-        self._late: list[dict[str, Any]] = []
 
     def put_object(self, **parameters: Any) -> dict[str, Any]:  # noqa: ANN401  # boto3's
         self.puts += 1
+        body = parameters["Body"]
+        sent = parameters | {"Body": body if isinstance(body, bytes) else body.read()}
         kind = self.writes.pop(0) if self.writes else None
-        if kind in ERRORS:
-            raise client_error(*ERRORS[kind], "PutObject")
-        if kind is Kind.LATE:
-            body = parameters["Body"]
-            self._late.append(parameters | {"Body": body if isinstance(body, bytes) else body.read()})
-            raise ReadTimeoutError(endpoint_url="https://s3")
-        response = super().put_object(**parameters)
-        if kind is Kind.LOST:
-            raise ReadTimeoutError(endpoint_url="https://s3")
-        return response
+        return under_fault(kind, "PutObject", partial(super().put_object, **sent), self.late)
 
     def get_object(self, **parameters: Any) -> dict[str, Any]:  # noqa: ANN401  # boto3's
-        if self.reads:
-            self.reads.pop(0)
-            raise ReadTimeoutError(endpoint_url="https://s3")
-        return super().get_object(**parameters)
-
-    def finish_late_writes(self) -> None:
-        """Let the late writes take effect, as far as their conditions allow."""
-        for parameters in self._late:
-            with suppress(ClientError):
-                super().put_object(**parameters)
-
-
-ERRORS = {
-    Kind.CONFLICT: ("ConditionalRequestConflict", 409),
-    Kind.ERROR: ("InternalError", 500),
-    Kind.DENIED: ("AccessDenied", 403),
-}
+        kind = self.reads.pop(0) if self.reads else None
+        return under_fault(kind, "GetObject", partial(super().get_object, **parameters), self.late)

@@ -8,31 +8,23 @@ import json
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import redirect_stdout, suppress
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import IO, Any, NamedTuple, cast
-
-from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConnectionError, ReadTimeoutError
 
 from generate_image.aws.ledger import Ledger
 from generate_image.functions._runtime import AwsClients, Build, Environment, with_boundary
 from generate_image.log import Log
 from generate_image.settings import Settings
 from local.lambda_context import LocalContext
-from tests.memory_s3 import Clock, MemoryS3, client_error
-from tests.proof.faults import Fault, KilledError, Kind
+from tests.memory_s3 import Clock, Effect, MemoryS3, client_error, run_late, under_fault
+from tests.proof.faults import Fault, Kind
 from tests.proof.provider import CountingProvider
 
 SETTINGS = {"IMAGE_BUCKET": "bucket", "IMAGE_NAMESPACE": "6f1c8a52-3f0e-4d0a-9a0b-5a5b1e0c7d11"}
 LOG = Log("schedules", open(os.devnull, "w"))  # noqa: PTH123, SIM115  # as long as the process
-ANSWERS = {
-    Kind.ERROR: ("InternalError", 500),
-    Kind.CONFLICT: ("ConditionalRequestConflict", 409),
-    Kind.DENIED: ("AccessDenied", 403),
-}
 
-Effect = Callable[[], dict[str, Any]]
 Call = Callable[[str, Effect], dict[str, Any]]
 """Makes an outward call. Takes its name and its effect on the service."""
 
@@ -96,9 +88,7 @@ class World:
                 answer = function(json.loads(json.dumps(event)), LocalContext(seconds, f"request {len(self.ends)}"))
         except BaseException as raised:  # noqa: BLE001  # the test judges every exception
             error = raised
-        for write in self._late:
-            with suppress(ClientError):  # the condition may fail by now
-                write()
+        run_late(self._late)
         statuses = [record["status"] for record in self.records()]
         return End(answer, error, self._met, self.calls, self._dead, self._went_on, was_stored, statuses)
 
@@ -136,25 +126,7 @@ class World:
         self._went_on |= self._death_raised
         kind = self.meet(name)
         self._death_raised |= self._dead
-        if kind in {Kind.REFUSED, Kind.DOWN}:
-            raise EndpointConnectionError(endpoint_url="https://aws")
-        if kind in ANSWERS:
-            raise client_error(*ANSWERS[kind], name)
-        if kind is Kind.DIES_BEFORE:
-            raise KilledError
-        if kind is Kind.LATE:
-            self._late.append(effect)
-            raise ReadTimeoutError(endpoint_url="https://aws")
-        try:
-            response = effect()
-        finally:
-            if kind is Kind.DIES_AFTER:
-                raise KilledError
-            if kind is Kind.LOST:
-                raise ConnectionClosedError(endpoint_url="https://aws")
-            if kind is Kind.OUT_OF_TIME:
-                raise ReadTimeoutError(endpoint_url="https://aws")
-        return response
+        return under_fault(kind, name, effect, self._late)
 
     def pictures(self) -> dict[str, bytes]:
         """Return the pictures in S3 by key."""

@@ -8,6 +8,7 @@ import pytest
 from generate_image.aws.pictures import ATTEMPTS
 from generate_image.errors import ConfigurationError, StorageError
 from generate_image.picture import BoughtPicture, StoredPicture, Usage, end_of_lifetime
+from tests.memory_s3 import run_late
 from tests.proof.faults import Kind
 from tests.unit.stores import Stores
 
@@ -77,5 +78,5 @@ def test_picture_replaces_an_earlier_one_that_may_be_late(stores: Stores, *, is_
     else:
         put(stores, b"old", BOUGHT._replace(openai_request_id="req_0"))
     put(stores, b"new")
-    stores.s3.finish_late_writes()
+    run_late(stores.s3.late)
     assert stores.s3.objects[STORED.key].body == b"new"
