@@ -4,6 +4,7 @@ import json
 import socket
 from collections.abc import Callable
 from threading import Event
+from typing import Any
 
 import pytest
 
@@ -104,6 +105,7 @@ def refuse_file(status: int, message: str, param: str | None) -> Responder:
         (write(b""), OutcomeUnknownError),
         (refuse(500, "server_error"), OutcomeUnknownError),
         (respond(502, b"<html>"), OutcomeUnknownError),
+        (respond(408, b""), OutcomeUnknownError),
         (respond(200, {"object": "batch"}), OutcomeUnknownError),
         (respond(200, []), OutcomeUnknownError),
         (respond(200, b"[" * 100_000), OutcomeUnknownError),
