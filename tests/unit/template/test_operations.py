@@ -2,17 +2,22 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
+from datetime import date
+from io import StringIO
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
-from generate_image.errors import ContentRejectedError
+from generate_image.errors import ERRORS_BY_CODE, ConfigurationError, ContentRejectedError
+from generate_image.log import Log
+from generate_image.picture import BoughtPicture, StoredPicture, Usage
 from generate_image.record import Record
 from generate_image.state import Failed, state_of
 from local.expand_template import ACCOUNT, EVERY_OPTION, REGION, Stack, deploy
-from tests.unit.template.emitted import lines
 
 SEARCH = re.compile(
     r"SEARCH\('\{(?P<schema>[^}]+)\} MetricName=\"(?P<metric>\w+)\" service=\"(?P<service>[^\"]+)\"', '\w+', \d+\)"
@@ -43,16 +48,76 @@ PLACEHOLDER = "IMAGE-ID"
 WORDS = {"fields", "filter", "stats", "sort", "limit", "and", "as", "asc", "by", "desc", "in", "like", "not", "or"}
 
 
+PICTURE = BoughtPicture("gpt-image-2.6-flare", "req_1", Usage(23, 439, 462), 0.0133)
+IMAGE_ID = "0f5c8a1e-3b1d-51ef-9a52-0a1b2c3d4e5f"
+
+
+def _of_generate_function(log: Log) -> None:
+    log.bind(client_id="1", image_id=IMAGE_ID)
+    _of_both_buyers(log, seconds=12.3)
+    log.picture_replayed(PICTURE, "temporal/cli_1/0f5c.png")
+    log.record_not_written("stored", ConfigurationError("failed"))
+
+
+def _of_batch_function(log: Log) -> None:
+    log.batch_submitted_twice("batch_1")
+    log.line_not_read("0f5c8a1e")
+    log.bind(client_id="1", image_id=IMAGE_ID)
+    _of_both_buyers(log, seconds=None)
+
+
+def _of_both_buyers(log: Log, *, seconds: float | None) -> None:
+    log.picture_bought(PICTURE, seconds)
+    log.picture_bought(PICTURE._replace(model="dall-e-3", cost_usd=None), seconds)
+    log.picture_stored(StoredPicture("temporal/cli_1/0f5c.png", "image/png", 0, "present"), "gpt-image-2.6-flare")
+    log.settled_in_full(IMAGE_ID, 0.25)
+    log.settled_above_reservation(IMAGE_ID, 0.3, 0.25)
+    log.ledger_not_written(ConfigurationError("failed"))
+    for error in ERRORS_BY_CODE.values():
+        log.request_failed(error("failed"))
+    try:
+        raise ZeroDivisionError  # noqa: TRY301  # its traceback is logged
+    except ZeroDivisionError as error:
+        log.unexpected_exception(error)
+
+
+def _of_model_watch(log: Log) -> None:
+    log.model_checked("gpt-image-2.6-flare", date(2026, 12, 1), 9)
+    log.model_checked("gpt-image-2", None, None)
+    log.model_gone("gpt-image-1.5")
+    log.models_not_checked("gpt-image-2", "HTTP 403")
+
+
+FUNCTIONS: dict[str, Callable[[Log], None]] = {
+    "GenerateImageFunction": _of_generate_function,
+    "BatchShardsFunction": _of_batch_function,
+    "ModelWatchFunction": _of_model_watch,
+}
+
+
 @pytest.fixture(scope="module")
 def stack() -> Stack:
-    return deploy({"AWS::StackName": "flows"}, **EVERY_OPTION)
+    # Powertools keeps the stream of the first logger of a name.
+    return deploy({"AWS::StackName": f"flows-{uuid4()}"}, **EVERY_OPTION)
 
 
 @pytest.fixture(scope="module")
-def emitted(stack: Stack) -> list[Metric]:
+def lines(stack: Stack) -> list[dict[str, Any]]:
+    """The lines of the functions that emit metrics, with each method of the log. Those of metrics have ``_aws``."""
+    stream = StringIO()
+    with redirect_stdout(stream):
+        for function, emit in FUNCTIONS.items():
+            log = Log(stack.properties(function)["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"], stream)
+            log.start_invocation("0f5c8a1e")
+            emit(log)
+    return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def emitted(lines: list[dict[str, Any]]) -> list[Metric]:
     return [
         (directive["Namespace"], metric["Name"], {name: line[name] for name in dimensions})
-        for line in lines(stack)
+        for line in lines
         if "_aws" in line
         for directive in line["_aws"]["CloudWatchMetrics"]
         for dimensions in directive["Dimensions"]
@@ -111,9 +176,9 @@ def test_used_metrics_exist_and_all_are_shown(stack: Stack, emitted: list[Metric
     assert {name for space, name, _ in shown if space == "GenerateImage"} == {name for _, name, _ in emitted}
 
 
-def test_dashboard_has_every_alarm_and_the_cost_of_each_client(stack: Stack) -> None:
+def test_dashboard_has_every_alarm_and_the_cost_of_each_client(stack: Stack, lines: list[dict[str, Any]]) -> None:
     [alarm_widget], [table] = widgets(stack, "alarm"), widgets(stack, "log")
-    bought = [line for line in lines(stack) if line.get("message") == "picture bought"]
+    bought = [line for line in lines if line.get("message") == "picture bought"]
     groups = [stack.properties(f"{function}LogGroup")["LogGroupName"] for function in ("GenerateImage", "BatchShards")]
 
     assert {arn.rpartition(":")[2] for arn in alarm_widget["alarms"]} == {name.lower() for name in alarms(deploy())}
@@ -190,10 +255,10 @@ def test_erased_record_ends_every_retry() -> None:
 
 
 @pytest.fixture(scope="module")
-def logged(stack: Stack) -> list[dict[str, Any]]:
+def logged(stack: Stack, lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
     [stage] = stack.of_type("AWS::ApiGatewayV2::Stage").values()
     log_format = stage["AccessLogSettings"]["Format"]
-    return [*lines(stack), json.loads(re.sub(r": (\$context[\w.]+)", r': "\1"', log_format))]
+    return [*lines, json.loads(re.sub(r": (\$context[\w.]+)", r': "\1"', log_format))]
 
 
 @pytest.mark.parametrize("query", QUERIES, ids=lambda query: query.splitlines()[0])
