@@ -20,6 +20,7 @@ from tests.secrets_manager import MemorySecretsManager
 
 FIRST, SECOND = "org/model", "gpt-image-2"
 KEY = "sk-watch"
+METRICS = ("ModelDaysLeft", "ModelsNotChecked")
 NOWHERE = "https://nowhere.invalid/v1"
 
 
@@ -56,11 +57,10 @@ def watch(base_url: str, credential: str = "shared/one", host: str | None = None
         result = invoke({"credential": credential}, LocalContext())
     assert KEY not in stream.getvalue()
     lines = [json.loads(line) for line in stream.getvalue().splitlines()]
-    names = ("ModelDaysLeft", "ModelsNotChecked")
     return Watched(
         result,
         {line.get("model"): line for line in lines if "_aws" not in line},
-        {(name, line.get("model")): line[name][0] for line in lines for name in names if name in line},
+        {(name, line.get("model")): line[name][0] for line in lines for name in METRICS if name in line},
     )
 
 
@@ -92,7 +92,6 @@ def test_days_until_the_shutdown_are_counted(responder: Responder, days: int, me
         (refuse(401, "insufficient_permissions"), "HTTP 401). A restricted key needs the permission to list models."),
         (refuse(403, "insufficient_permissions"), "HTTP 403). A restricted key"),
         (respond(503, b"overloaded"), "HTTP 503"),
-        (respond(302, b"", Location="https://elsewhere.example/"), "HTTP 302"),
         (respond(404, {"error": {"message": "Invalid URL (GET /v1/models/x)", "code": None}}), "HTTP 404"),
         (respond(200, b"[" * 100_000), "no shutdown_date"),
         (respond(200, []), "no shutdown_date"),

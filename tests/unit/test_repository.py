@@ -45,7 +45,6 @@ def test_lint_names_each_import_against_the_rules(tmp_path: Path) -> None:
 
     lint = (Path(sys.executable).with_name("lint-imports"), "--no-cache")
     output = output_of_failing(*lint, cwd=tmp_path, PYTHONPATH=str(tmp_path / "src"), COLUMNS="200")
-
     assert "scratch" in output
     for module, imported in FORBIDDEN_IMPORTS:
         assert f"generate_image.{module} -> {imported} " in output, (module, imported)
@@ -57,7 +56,6 @@ def test_skip_counts_as_failure_on_request(tmp_path: Path) -> None:
 
     tests = (sys.executable, "-m", "pytest", "-p", "tests.skips", "--continue-on-collection-errors", tmp_path)
     output = output_of_failing(*tests, cwd=ROOT, FAIL_ON_SKIP="1", PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
-
     assert "1 failed, 1 error in" in output
 
 

@@ -1,4 +1,4 @@
-"""The parts that generate_image.py and batch_shards.py share: they buy."""
+"""The common parts of the functions that buy: generate_image.py and batch_shards.py."""
 
 from dataclasses import dataclass
 

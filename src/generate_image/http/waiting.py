@@ -83,10 +83,10 @@ class ImageCreator(NamedTuple):
     sleep: Callable[[float], None]
 
     def create(self, request: CreateRequest, wait_until: float) -> Created:
-        """Start an execution unless one is running or the picture is stored, and wait. wait_until: seconds since the epoch.
+        """Start an execution unless one is running or the picture is stored, and wait.
 
-        Raises IdempotencyKeyReusedError, RateLimitedError, StorageError, StepFunctionsError and ConfigurationError. The
-        error of the purchase itself is part of the status.
+        wait_until: seconds since the epoch. Raises IdempotencyKeyReusedError, RateLimitedError, StorageError,
+        StepFunctionsError and ConfigurationError. The error of the purchase itself is part of the status.
         """
         snapshot = self.statuses.read_record(request.client_id, request.image_id)
         if snapshot.state.record is None and self.executions.last_known_attempt(request.image_id) is None:

@@ -91,12 +91,12 @@ class World:
     def restart(self, **settings: str) -> None:
         """Start a new execution environment."""
         self.settings = Settings.from_mapping(SETTINGS | settings)
+        secrets = MemorySecretsManager()
+        clients = SimpleNamespace(s3=self.s3, secrets_manager=secrets, step_functions=self.step_functions)
         environment = Environment(
             settings=self.settings,
             log=Log(f"api-{uuid4()}", self.log),  # loggers of one name share their keys
-            clients=SimpleNamespace(
-                s3=self.s3, secrets_manager=MemorySecretsManager(), step_functions=self.step_functions
-            ),
+            clients=clients,
             clock=self.clock,
             sleep=self.clock.sleep,
         )

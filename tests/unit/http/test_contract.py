@@ -52,7 +52,6 @@ def test_error_becomes_a_problem(
     error: errors.GenerateImageError, retry_after: str | None, details: Mapping[str, object]
 ) -> None:
     response = problem_response(error)
-
     headers = {"Content-Type": "application/problem+json", "Cache-Control": "no-store"}
     assert response["headers"] == headers | ({"Retry-After": retry_after} if retry_after else {})
     assert response["statusCode"] == error.status

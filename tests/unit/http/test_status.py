@@ -31,9 +31,7 @@ def test_purchase_in_progress_is_pending(
         world.save(status, lease_left=lease_left, bought=BOUGHT)
     if running:
         world.execute(1)
-
     response = world.get()
-
     assert (response.status, response.body) == (202, {"image_id": world.image_id(), "status": progress})
     assert response.headers["Location"] == f"{IMAGES}/{world.image_id()}"
     assert response.headers["Retry-After"] == retry_after
@@ -75,7 +73,6 @@ def test_old_failure_is_not_reported_after_the_lifetime(world: World) -> None:
     absent = world.get()
     world.clock.sleep(10)
     world.execute(2, NO_SECRET)
-
     assert absent.code == (404, "ImageNotFoundError")
     assert world.get().body["code"] == "CredentialsError"
 
@@ -90,7 +87,6 @@ def test_record_saved_between_the_two_looks_is_read_again(world: World) -> None:
         return describe(executionArn=executionArn)
 
     world.step_functions.describe_execution = finish_first  # type: ignore[method-assign]
-
     assert world.get().status == 200
 
 
@@ -113,7 +109,6 @@ def budget_of(world: World, ledger: Ledger, key: str = "cli_1/2027-01") -> Respo
 
 def test_budget_of_this_month_is_returned(world: World) -> None:
     reserved = {"one": Reservation(MicroUsd(250_000), 0, "holder"), "two": Reservation(MicroUsd(40_000), 0, "holder")}
-
     response = budget_of(world, Ledger(MicroUsd(25_000_000), MicroUsd(3_964_500), reserved))
     above_a_lowered_limit = budget_of(world, Ledger(MicroUsd(1_000_000), MicroUsd(3_000_000)))
 

@@ -16,7 +16,6 @@ from tests.unit.http.conftest import BOUGHT, IMAGES, NO_SECRET, REJECTED, UNKNOW
 
 def test_new_key_starts_an_execution_with_the_event(world: World) -> None:
     response = world.start(nextModule="next")
-
     assert (response.status, response.body) == (202, {"image_id": world.image_id(), "status": "queued"})
     assert world.step_functions.described == []
     assert list(world.step_functions.executions) == [world.image_id()]
@@ -88,9 +87,7 @@ def test_waiting_describes_at_most_every_five_seconds(
 ) -> None:
     if record:
         world.clock.after(0.5, lambda: world.save(**record))
-
     response = world.post()
-
     times = [time for time, _ in world.step_functions.described]
     assert (response.status, response.body["status"]) == (202, progress)
     assert len(times) in ((4, 5) if described else (0,))
@@ -117,9 +114,7 @@ def test_retry_ignores_the_earlier_attempt_in_its_wait(world: World) -> None:
     world.step_functions.on_start = lambda _: None
     world.step_functions.hides_starts = True
     world.clock.after(20, world.save_stored)
-
     response = world.post()
-
     assert response.status == 200
     assert {name for _, name in world.step_functions.described[3:]} == {f"{world.image_id()}-2"}
 
