@@ -44,11 +44,11 @@ MOST_CONCURRENCY = 40
 
 
 class InvocationError(Exception):
-    """A failure of Lambda or of Step Functions itself. name: such as ``Sandbox.Timedout``."""
+    """An error of Step Functions itself. name: such as ``States.ExceedToleratedFailureThreshold``."""
 
-    def __init__(self, name: str, message: str = "") -> None:
+    def __init__(self, name: str, message: str) -> None:
         self.name = name
-        super().__init__(message or name)
+        super().__init__(message)
 
 
 @contextmanager

@@ -78,9 +78,7 @@ def test_csv_row_is_data_and_blank_cell_is_absent() -> None:
         "data": row | {"nextModule": "next"},
         "idempotency_key": "spring/a",
     }
-    blank = dict.fromkeys(
-        ("id", "client_id", "credentials_id", "nextModule", "output_format", "output_compression"), ""
-    )
+    blank = dict.fromkeys(first["data"], "")
     assert others == [
         EVENT | {"data": blank | {"prompt": "Un faro", "output_format": " "}, "idempotency_key": "spring/#1"},
         EVENT | {"data": blank | {"prompt": "A ferry"}, "idempotency_key": "spring/#2"},
