@@ -11,7 +11,7 @@ import pytest
 
 from generate_image.aws.batch_files import PART_BYTES
 from generate_image.aws.ledger import Ledger, month_of
-from generate_image.errors import ConfigurationError, CredentialsError, InvalidRequestError, OutcomeUnknownError
+from generate_image.errors import ConfigurationError, InvalidRequestError, OutcomeUnknownError
 from generate_image.picture import BoughtPicture, StoredPicture, object_key
 from generate_image.record import Record, Status
 from local.account import CREDENTIALS_ID
@@ -20,7 +20,7 @@ from local.gateway import Gateway
 from tests.contract import CONTRACT
 from tests.events import event_for
 from tests.proof.rights.iam import Request
-from tests.proof.rights.world import OWN_KEY, Path, World
+from tests.proof.rights.world import Path, World
 
 GATEWAY = Gateway(CONTRACT, lambda event, _: event)
 PROMPT_CHARACTERS = 200_000
@@ -105,20 +105,6 @@ def picture_under_a_budget_is_bought(world: World) -> None:
     client_id = str(uuid4())
     bought(world, new_event(client_id=client_id), MONTHLY_BUDGET_USD="100")
     assert world.s3.list_objects_v2(Bucket=world.bucket, Prefix=f"budgets/cli_{client_id}/")["KeyCount"] == 1
-
-
-@path_of("GenerateImageFunction", "BatchShardsFunction")
-def own_credential_is_used(world: World) -> None:
-    world.stand_in.accept_keys({OWN_KEY})
-    bought(world, new_event(client_id="acme"))
-
-
-@path_of("GenerateImageFunction")
-def missing_credential_is_named(world: World) -> None:
-    event = new_event()
-    event["config"]["credentials_id"] = "no-such-credential"
-    with pytest.raises(CredentialsError):
-        world.invoke(event)
 
 
 @path_of("ApiFunction")

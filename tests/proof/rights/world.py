@@ -21,7 +21,7 @@ from generate_image.aws.clients import Clients
 from generate_image.functions._runtime import Environment, with_boundary
 from generate_image.log import Log
 from generate_image.settings import Settings
-from local.account import CREDENTIALS_ID, Account, secret_name
+from local.account import Account, secret_name
 from local.expand_template import ACCOUNT, REGION
 from local.lambda_context import LocalContext
 from local.openai_stand_in import StandIn
@@ -31,9 +31,6 @@ from tests.proof.rights.subjects import Subject
 
 if TYPE_CHECKING:
     from botocore.model import OperationModel
-
-OWN_KEY = "sk-acme"
-"""The API key of the client acme."""
 
 
 class World:
@@ -66,8 +63,7 @@ class World:
         self.s3.create_bucket(Bucket=self.bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
         private_key = generate_private_key(65_537, 2048)
         secrets = {
-            secret_name("shared", CREDENTIALS_ID): f'{{"apiKey": "{stand_in.api_key}"}}',
-            secret_name("cli_acme", CREDENTIALS_ID): f'{{"apiKey": "{OWN_KEY}"}}',
+            secret_name(): f'{{"apiKey": "{stand_in.api_key}"}}',
             variables["CLOUDFRONT_PRIVATE_KEY_SECRET"]: private_key.private_bytes(
                 Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
             ).decode(),

@@ -99,8 +99,7 @@ def test_parameter_reaches_the_functions(setting: str) -> None:
 def test_delivery_decides_the_links(parameters: dict[str, str], domain: str, key_pair_id: str, secret: str) -> None:
     settings = Settings.from_mapping(environment(**parameters))
 
-    assert settings.cloudfront_domain == domain
-    assert settings.cloudfront_key_pair_id == key_pair_id
+    assert (settings.cloudfront_domain, settings.cloudfront_key_pair_id) == (domain, key_pair_id)
     assert settings.cloudfront_private_key_secret == secret
 
 
