@@ -32,7 +32,7 @@ from tests.machines import Execution, Machines
 MACHINES = (GENERATE_IMAGE, GENERATE_IMAGES_BATCH)
 RETRYABLE = {code for code, error in ERRORS_BY_CODE.items() if error.retryable} - {"StepFunctionsError"}
 """StepFunctionsError is the API function's own."""
-LAMBDA_ERRORS = {name for name in TRANSIENT_ERRORS if name.startswith(("Lambda.", "Runtime.", "Sandbox."))}
+LAMBDA_ERRORS = TRANSIENT_ERRORS - {"ABORTED", "TIMED_OUT", "States.Timeout"}
 """https://docs.aws.amazon.com/step-functions/latest/dg/sfn-best-practices.html (transient Lambda errors)"""
 
 

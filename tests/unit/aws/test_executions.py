@@ -1,14 +1,11 @@
 """Executions: their names, the search for the last one, and their errors as ours."""
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import pytest
-import yaml
 
-from generate_image.aws.executions import REMEMBERED_IMAGES, TRANSIENT_ERRORS, Execution, Executions
-from generate_image.errors import ERRORS_BY_CODE
+from generate_image.aws.executions import REMEMBERED_IMAGES, Execution, Executions
 from tests.memory_s3 import Clock
 from tests.step_functions import MACHINE, MemoryStepFunctions
 
@@ -16,7 +13,6 @@ if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
 EVENT = '{"client_id": "1"}'
-DEFINITION = Path(__file__).parents[3] / "statemachines" / "generate_image.asl.yaml"
 
 
 @pytest.fixture
@@ -100,10 +96,3 @@ def test_end_of_an_execution_becomes_an_error(
     assert (failure.code if failure else None) == code
     assert message in str(failure)
     assert "Un faro" not in str(failure)
-
-
-def test_transient_errors_are_those_that_the_machine_retries() -> None:
-    definition = yaml.safe_load(DEFINITION.read_text("utf-8"))
-    retriers = [retrier for state in definition["States"].values() for retrier in state.get("Retry", [])]
-    names = {name for retrier in retriers for name in retrier["ErrorEquals"]}
-    assert names - ERRORS_BY_CODE.keys() == TRANSIENT_ERRORS - {"ABORTED", "TIMED_OUT", "States.Timeout"}
