@@ -4,8 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.proof.batch_provider import BatchProvider
-from tests.proof.provider import CountingProvider
+from tests.proof.provider import BatchProvider, CountingProvider
 
 
 @pytest.fixture(scope="session")

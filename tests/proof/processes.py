@@ -6,15 +6,19 @@ object. ``account``: the endpoint. ``settings``: the environment variables. ``se
 """
 
 import json
+import multiprocessing
 import os
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import redirect_stdout
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkProcess
+from multiprocessing.synchronize import Event
+from operator import itemgetter
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import boto3
 
@@ -30,6 +34,7 @@ from tests.events import event_for
 from tests.module import Module
 
 ROOT = Path(__file__).parents[2]
+FORK = multiprocessing.get_context("fork")
 
 
 class Call(NamedTuple):
@@ -77,39 +82,33 @@ class Caller:
 
     def outcomes(self, calls: Sequence[Call]) -> Iterator[Outcome]:
         """Make the calls at once, kill some of their processes, and return the outcomes."""
-        reading, writing = os.pipe()
-        begun = [self._begin(call, reading) for call in calls]
-        start = time.monotonic()
-        os.write(writing, b"!" * len(calls))
-        kills = [(call.kill_after, process) for call, (process, _) in zip(calls, begun, strict=True) if call.kill_after]
-        for moment, process in sorted(kills):
-            time.sleep(max(0.0, start + moment - time.monotonic()))
-            os.kill(process, signal.SIGKILL)
-        for process, pipe in begun:
-            with pipe:
-                output = pipe.read()
-            os.waitpid(process, 0)
+        start = FORK.Event()
+        begun = [(call, *self._begin(call, start)) for call in calls]
+        start.set()
+        started = time.monotonic()
+        kills = [(call.kill_after, process) for call, process, _ in begun if call.kill_after]
+        for moment, process in sorted(kills, key=itemgetter(0)):
+            time.sleep(max(0.0, started + moment - time.monotonic()))
+            process.kill()
+        for _, process, outcome in begun:
             try:
-                yield Outcome(*json.loads(output))
-            except ValueError:  # the process was killed before it had written all
+                yield outcome.recv()
+            except (EOFError, OSError):  # the process was killed before it had written all
                 yield Outcome("nothing", {})
+            process.join()
 
-    def _begin(self, call: Call, start: int) -> tuple[int, IO[str]]:
-        """Start a call that waits for a byte from ``start``. Return the process and its output."""
-        reading, writing = os.pipe()
-        process = os.fork()
-        if process:
-            os.close(writing)
-            return process, os.fdopen(reading)
-        status = 1
-        try:
-            os.close(reading)
-            os.read(start, 1)
-            with os.fdopen(writing, "w") as output:
-                json.dump(self._serve(call), output)
-            status = 0
-        finally:
-            os._exit(status)
+    def _begin(self, call: Call, start: Event) -> tuple[ForkProcess, Connection]:
+        """Start a process that waits for ``start``. Return it and the pipe of its outcome."""
+
+        def serve() -> None:
+            start.wait()
+            writing.send(self._serve(call))
+
+        reading, writing = FORK.Pipe(duplex=False)
+        process = FORK.Process(target=serve)
+        process.start()
+        writing.close()
+        return process, reading
 
     def _serve(self, call: Call) -> Outcome:
         environment = Environment(

@@ -11,8 +11,8 @@ from generate_image.errors import ERRORS_BY_CODE, InternalError
 from generate_image.functions import batch_shards, generate_image
 from generate_image.functions.batch_shards import PARTS, Parts
 from generate_image.money import MicroUsd
-from tests.proof.batch_provider import BatchProvider
 from tests.proof.faults import KilledError
+from tests.proof.provider import BatchProvider
 from tests.proof.world import End, World
 
 PROMPTS = ("a lighthouse", "a quay")

@@ -12,10 +12,9 @@ from dataclasses import dataclass, field
 import pytest
 
 from generate_image.functions import batch_shards, generate_image
-from tests.proof.batch_provider import BatchProvider
 from tests.proof.breaks import BREAKS, BUDGET, SHARD_BREAKS
 from tests.proof.faults import KINDS, Fault, Kind
-from tests.proof.provider import CountingProvider
+from tests.proof.provider import BatchProvider, CountingProvider
 from tests.proof.request_world import RequestWorld
 from tests.proof.shard_world import ShardWorld
 from tests.proof.world import World
