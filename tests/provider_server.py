@@ -63,6 +63,13 @@ def refuse(status: int, code: str, **headers: str) -> Responder:
     return respond(status, {"error": {"message": "No.", "type": "error", "code": code}}, **headers)
 
 
+def without(missing: str) -> Responder:
+    """Return the responder of a provider that does not have a model."""
+    return lambda connection, request: (refuse(404, "model_not_found") if request.model == missing else picture())(
+        connection, request
+    )
+
+
 class ProviderServer:
     """Serves one connection at a time, each with the next responder, and the last one again and again.
 

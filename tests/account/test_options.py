@@ -1,7 +1,6 @@
 """The options of one picture, over real HTTP: formats and prices, fallback models, and the HTTP API."""
 
 import json
-import socket
 from io import BytesIO
 from typing import Any
 
@@ -14,7 +13,7 @@ from local.openai_stand_in import StandIn
 from tests.account.buyer import FIRST, SECOND, Buyer
 from tests.contract import assert_in_contract
 from tests.module import Module, fetch
-from tests.provider_server import ProviderServer, Request, picture, refuse
+from tests.provider_server import ProviderServer, without
 
 
 def event(options: object) -> dict[str, Any]:
@@ -49,10 +48,7 @@ def test_picture_has_the_requested_options(
 
 
 def test_fallback_model_takes_the_options_or_is_skipped() -> None:
-    def without_first(connection: socket.socket, request: Request) -> None:
-        (refuse(404, "model_not_found") if request.model == FIRST else picture())(connection, request)
-
-    with ProviderServer(without_first) as server:
+    with ProviderServer(without(FIRST)) as server:
         Buyer(server.base_url, FIRST, SECOND).buy(options={"quality": "max", "size": "2048x2048"})
         skipped = rf"none of the models {FIRST}; {SECOND} does not take background=transparent"
         for models in ((FIRST, SECOND), (SECOND, FIRST)):

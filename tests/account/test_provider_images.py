@@ -31,6 +31,7 @@ from tests.provider_server import (
     picture_document,
     refuse,
     respond,
+    without,
     write,
 )
 
@@ -41,15 +42,6 @@ TRUNCATED = write(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{")
 
 def after(seconds: str) -> Responder:
     return refuse(429, "rate_limit_exceeded", Retry_After=seconds)
-
-
-def without(missing: str) -> Responder:
-    """Return a provider that does not have a model."""
-
-    def responder(connection: socket.socket, request: Request) -> None:
-        (refuse(404, "model_not_found") if request.model == missing else picture())(connection, request)
-
-    return responder
 
 
 def after_interim_responses(connection: socket.socket, request: Request) -> None:

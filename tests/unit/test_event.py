@@ -68,9 +68,7 @@ def test_values_of_the_caller_are_kept() -> None:
         assert parse(event_with("idempotency_key", key)).idempotency_key == key
     event = read_event("persistent")
     assert parse(event).passed_through == {"nextModule": event["nextModule"], "data": event["data"]}
-
-
-def test_absent_values_have_defaults() -> None:
+    # absent values have defaults
     assert parse(event_with("nextModule", None)) == ImageRequest("1", "c", "p", "config.prompt", "request-1")
 
 
