@@ -92,15 +92,16 @@ class Machines:
         batch = {"list": key, "client_id": 1, "credentials_id": CREDENTIALS_ID, **given}
         return self.run(GENERATE_IMAGES_BATCH, batch)
 
-    def redrive(self, machine: str, execution: Execution) -> Execution:
-        """Run a failed execution again from its failed state, with that state's input.
+    def redrive(self, execution: Execution) -> Execution:
+        """Run a failed batch again from its failed state, with that state's input.
 
         moto has no RedriveExecution, which does the same under the same name:
         https://docs.aws.amazon.com/step-functions/latest/dg/redrive-executions.html
         """
         history = self._machines.client.get_execution_history(executionArn=execution.arn)["events"]
         entered = [event["stateEnteredEventDetails"] for event in history if "stateEnteredEventDetails" in event]
-        definition = definition_of(definition_text(machine), OWN_SUBSTITUTIONS) | {"StartAt": entered[-1]["name"]}
+        definition = definition_of(definition_text(GENERATE_IMAGES_BATCH), OWN_SUBSTITUTIONS)
+        definition["StartAt"] = entered[-1]["name"]
         arn = self._machines.create(f"redriven-{uuid4()}", json.dumps(definition), OWN_SUBSTITUTIONS)
         return self._run(arn, json.loads(entered[-1]["input"]), execution.arn.rpartition(":")[2])
 

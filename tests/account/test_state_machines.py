@@ -169,7 +169,7 @@ def test_redriven_batch_buys_only_missing_pictures(machines: Machines) -> None:
     failed = machines.run_batch(ITEMS, tolerated_failure_percentage=33, max_concurrency=1)
     billed = machines.stand_in.ledger()["billed"]
 
-    redriven = machines.redrive(GENERATE_IMAGES_BATCH, failed)
+    redriven = machines.redrive(failed)
 
     assert (failed.error, billed) == ("States.ExceedToleratedFailureThreshold", 1)
     assert (redriven.output["bought"], redriven.output["replayed"]) == (2, 1)
@@ -282,7 +282,7 @@ def test_interrupted_import_goes_on_after_a_redrive(machines: Machines) -> None:
     failed = machines.run_batch(ITEMS, tolerated_failure_percentage=0, **BATCH)
     machines.batch_shards = buy
 
-    redriven = machines.redrive(GENERATE_IMAGES_BATCH, failed)
+    redriven = machines.redrive(failed)
 
     assert (failed.status, following) == ("FAILED", ["import"])
     assert (redriven.output["bought"], redriven.output["failed"]) == (3, {})
