@@ -178,15 +178,6 @@ def test_limit_of_a_client_is_in_its_secret() -> None:
     assert [key for key in function.s3.objects if key.startswith("budgets/")] == ["budgets/cli_acme/2027-01.json"]
 
 
-def test_defect_during_a_purchase_is_an_unknown_outcome() -> None:
-    function = Function(KeyError("a defect"))
-    for _ in range(2):
-        with pytest.raises(OutcomeUnknownError):
-            function.invoke()
-    assert function.purchases == 1
-    assert "unexpected exception" in function.logged.getvalue()
-
-
 def test_missing_signing_key_is_noticed_before_the_purchase() -> None:
     function = Function(cloudfront_domain="d1.example", cloudfront_key_pair_id="K1", cloudfront_private_key_secret="s")
     with pytest.raises(ConfigurationError, match="CLOUDFRONT_PRIVATE_KEY_SECRET"):
@@ -195,35 +186,36 @@ def test_missing_signing_key_is_noticed_before_the_purchase() -> None:
 
 
 @pytest.mark.parametrize(
-    ("outcome", "download"), [(PICTURE._replace(content=b"text"), None), (BY_URL, ProviderResponseError("Too large."))]
+    ("outcome", "download", "writes", "errors"),
+    [
+        (KeyError("a defect"), None, [], [OutcomeUnknownError, OutcomeUnknownError]),
+        (PICTURE._replace(content=b"text"), None, [], [ProviderResponseError, ProviderResponseError]),
+        (BY_URL, ProviderResponseError("Too large."), [], [ProviderResponseError, ProviderResponseError]),
+        (BY_URL, DownloadError("Unreachable."), [], [DownloadError, DownloadError]),
+        # The retry gets no RequestInProgressError, because the lease is ended.
+        (PICTURE, None, [None, Kind.DENIED], [ConfigurationError, OutcomeUnknownError]),
+        (PICTURE, None, [None, *[Kind.ERROR] * 3], [StorageError, OutcomeUnknownError]),
+    ],
+    ids=range(6),
 )
-def test_response_without_a_picture_is_final(outcome: Purchase, download: Exception | None) -> None:
+def test_retry_after_a_failure_buys_nothing(
+    outcome: Purchase | Exception,
+    download: Exception | None,
+    writes: Sequence[Kind | None],
+    errors: Sequence[type[GenerateImageError]],
+) -> None:
     function = Function(outcome, download)
-    for _ in range(2):
-        with pytest.raises(ProviderResponseError):
+    function.s3.writes = list(writes)
+    for error in errors:
+        with pytest.raises(error):
             function.invoke()
     assert function.purchases == 1
+    assert ("unexpected exception" in function.logged.getvalue()) == isinstance(outcome, KeyError)
 
 
-@pytest.mark.parametrize(
-    ("writes", "error"), [([None, Kind.DENIED], ConfigurationError), ([None, *[Kind.ERROR] * 3], StorageError)]
-)
-def test_picture_that_is_not_stored_ends_the_lease(
-    writes: Sequence[Kind | None], error: type[GenerateImageError]
-) -> None:
-    function = Function()
-    function.s3.writes = list(writes)
-    with pytest.raises(error):
-        function.invoke()
-    with pytest.raises(OutcomeUnknownError):  # not RequestInProgressError
-        function.invoke()
-    assert function.purchases == 1
-
-
-def test_failed_download_uses_no_time_for_storing_and_ends_the_lease() -> None:
+def test_download_does_not_use_the_time_for_storing() -> None:
     """The picture was bought by an invocation that has died."""
     function = Function()
     function.existing(function.record(status=Status.GENERATED, lease_until=0.0))
-    for _ in range(2):
-        with pytest.raises(DownloadError, match="DeadlineExceededError"):
-            function.invoke(seconds=STORING_SECONDS - 1)
+    with pytest.raises(DownloadError, match="DeadlineExceededError"):
+        function.invoke(seconds=STORING_SECONDS - 1)
