@@ -53,9 +53,9 @@ def refuse_reused_key(known_hash: str, request_hash: str) -> None:
 
 
 def in_progress(seconds: float, until: float) -> RequestInProgressError:
-    """Return the error of a retry that is too early. seconds: that the lease has left.
+    """Return the error of a retry that is too early.
 
-    until: its end, in seconds since the epoch.
+    seconds: the time that the lease has left. until: its end, in seconds since the epoch.
     """
     if seconds > LONGEST_LEASE_SECONDS + CLOCK_SKEW_SECONDS:
         end = datetime.fromtimestamp(until, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

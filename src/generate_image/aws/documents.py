@@ -66,7 +66,7 @@ class DocumentStore:
             try:
                 return self._put(key, content, replacing)
             except (ExpectedAwsError, StorageError, ConfigurationError) as error:
-                # An attempt of boto3 may have taken effect, and only its response been lost.
+                # An attempt of boto3 may have taken effect although its response was lost.
                 current = self._get(key)
                 if current and current.content == content:
                     return current.etag
