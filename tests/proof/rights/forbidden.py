@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 from local.expand_template import ACCOUNT, EVERY_OPTION, REGION
 from tests.proof.rights.iam import Request
-from tests.proof.rights.needs import kms_request
-from tests.proof.rights.subjects import FUNCTIONS, MACHINES, Subject
+from tests.proof.rights.needs import FUNCTIONS, MACHINES, Subject, kms_request
 
 BUCKET = "arn:aws:s3:::picturebucket"
 ANOTHER_BUCKET = "arn:aws:s3:::another-bucket"

@@ -1,16 +1,16 @@
-"""The rights that a call, a state machine and a rule of EventBridge need.
+"""The functions, state machines and rules of both stacks, their policies, and the rights that they need.
 
 https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
 """
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
-from local.expand_template import ACCOUNT, REGION, TEMPLATE, parse_template
+from local.expand_template import ACCOUNT, EVERY_OPTION, REGION, TEMPLATE, Stack, deploy, parse_template
 from local.state_machines import definition_of
-from tests.proof.rights.iam import Request
-from tests.proof.rights.subjects import Subject
+from tests.proof.rights.iam import Request, Statement
 
+STACKS = {"defaults": deploy(), "every option": deploy(**EVERY_OPTION)}
 S3_ACTIONS = {
     "HeadObject": "GetObject",
     "CreateMultipartUpload": "PutObject",
@@ -54,6 +54,54 @@ TRACING = [  # https://docs.aws.amazon.com/step-functions/latest/dg/xray-iam.htm
 FOLLOWING = ["states:DescribeExecution", "states:RedriveExecution", "states:StopExecution"]
 WRITING = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:ListMultipartUploadParts", "s3:PutObject"]
 """https://docs.aws.amazon.com/step-functions/latest/dg/input-output-resultwriter.html#resultwriter-iam-policies"""
+
+
+class Subject(NamedTuple):
+    """A function, a state machine or an EventBridge rule of a stack."""
+
+    stack_name: str
+    logical_id: str
+
+    def __str__(self) -> str:
+        return "-".join(self)
+
+    @property
+    def stack(self) -> Stack:
+        """The stack."""
+        return STACKS[self.stack_name]
+
+    @property
+    def properties(self) -> dict[str, Any]:
+        """The properties in the template."""
+        return self.stack.properties(self.logical_id)
+
+    @property
+    def role(self) -> str:
+        """The logical name of the role."""
+        arn = self.properties.get("Role") or self.properties.get("RoleArn") or self.properties["Targets"][0]["RoleArn"]
+        [role] = [name for name in self.stack.of_type("AWS::IAM::Role") if arn.endswith(f":role/{name.lower()}")]
+        return role
+
+    @property
+    def kms_key(self) -> str | None:
+        """The key of the bucket and of the secrets."""
+        encryption = self.stack.properties("PictureBucket")["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+        key: str | None = encryption[0]["ServerSideEncryptionByDefault"].get("KMSMasterKeyID")
+        return key
+
+    def statements(self) -> Sequence[Statement]:
+        """Return the statements of the role. Those of a managed policy are the same objects for each of its roles."""
+        return self.stack.statements(self.role)
+
+
+def _subjects(resource_type: str) -> list[Subject]:
+    return [Subject(name, logical_id) for name, stack in STACKS.items() for logical_id in stack.of_type(resource_type)]
+
+
+FUNCTIONS = _subjects("AWS::Lambda::Function")
+MACHINES = _subjects("AWS::StepFunctions::StateMachine")
+RULES = [rule for rule in _subjects("AWS::Events::Rule") if "RoleArn" in rule.properties["Targets"][0]]
+SUBJECTS = FUNCTIONS + MACHINES + RULES
 
 
 def requests_of_call(service: str, operation: str, parameters: Mapping[str, Any], kms_key: str | None) -> list[Request]:

@@ -12,9 +12,20 @@ from local.expand_template import ACCOUNT, EVERY_OPTION, REGION, deploy, parse_t
 from local.openai_stand_in import StandIn
 from tests.proof.rights.forbidden import forbidden_to
 from tests.proof.rights.iam import Grant, Request, Statement, actions_of, allows, limits_of, listed
-from tests.proof.rights.needs import LOGGING, TRACING, kms_request, requests_of_machine, requests_of_rule
+from tests.proof.rights.needs import (
+    FUNCTIONS,
+    LOGGING,
+    MACHINES,
+    RULES,
+    STACKS,
+    SUBJECTS,
+    TRACING,
+    Subject,
+    kms_request,
+    requests_of_machine,
+    requests_of_rule,
+)
 from tests.proof.rights.paths import PATHS
-from tests.proof.rights.subjects import FUNCTIONS, MACHINES, RULES, STACKS, SUBJECTS, Subject
 from tests.proof.rights.world import Path, World
 
 ACTIONS = [

@@ -26,8 +26,7 @@ from local.expand_template import ACCOUNT, REGION
 from local.lambda_context import LocalContext
 from local.openai_stand_in import StandIn
 from tests.proof.rights.iam import Request, Statement, allows
-from tests.proof.rights.needs import list_request, requests_of_call
-from tests.proof.rights.subjects import Subject
+from tests.proof.rights.needs import Subject, list_request, requests_of_call
 
 if TYPE_CHECKING:
     from botocore.model import OperationModel
