@@ -20,6 +20,7 @@ from local.loopback import LOOPBACK_NAMES, OwnRequests, serving
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
+    from mypy_boto3_s3 import S3Client
 
 REGION = "us-east-1"
 BUCKET = "generate-image-local"
@@ -57,13 +58,17 @@ class Account:
         """Return a session of the account's owner."""
         return _session()
 
+    def s3(self) -> "S3Client":
+        """Return a client of the bucket's owner."""
+        return self.session().client("s3", endpoint_url=self.endpoint)
+
     def empty(self) -> None:
         """Delete every resource."""
         requests.post(f"{self.endpoint}/moto-api/reset", timeout=60).raise_for_status()
 
     def create_bucket(self) -> None:
         """Create the bucket that ``settings`` names."""
-        self.session().client("s3", endpoint_url=self.endpoint).create_bucket(Bucket=BUCKET)
+        self.s3().create_bucket(Bucket=BUCKET)
 
     def create_secret(
         self, secret: Mapping[str, str], *, owner: str = "shared", credentials_id: str = CREDENTIALS_ID

@@ -59,7 +59,7 @@ def main(path: Path, environ: Mapping[str, str]) -> int:
         if batch.generate.stopped.is_set():
             if StoppedError.__name__ in totals["failed"]:
                 # Without these results, the next start continues the execution.
-                local.s3().delete_object(Bucket=BUCKET, Key=totals["results"].removeprefix(f"s3://{BUCKET}/"))
+                local.account.s3().delete_object(Bucket=BUCKET, Key=totals["results"].removeprefix(f"s3://{BUCKET}/"))
             problem = batch.generate.problem
             report(f"{f'Stopped: {problem}' if problem else 'Interrupted.'} {batch.summary()}")
             return FAILURE if problem else INTERRUPTED
@@ -73,7 +73,7 @@ class LocalBatch:
 
     def __init__(self, local: Workspace, name: str, environ: Mapping[str, str]) -> None:
         """environ: PRICING of the batch, and BATCH_POLL_SECONDS between two looks at a batch of the provider."""
-        self.folder = BatchFolder(local.out, name, local.s3())
+        self.folder = BatchFolder(local.out, name, local.account.s3())
         self.generate = Watched(local.function(generate_image.build), local, self.folder.keep)
         self.shards = Shards(local, self.folder, self.generate.stopped)
         self._local = local
@@ -91,10 +91,10 @@ class LocalBatch:
             "BatchShardsFunction": self.shards,
         }
         key = f"lists/{path.name}"
-        self._local.s3().upload_file(str(path), BUCKET, key)
+        self._local.account.s3().upload_file(str(path), BUCKET, key)
         batch = {"name": self._name, "list": key, "client_id": 1, "credentials_id": CREDENTIALS_ID}
         batch["pricing"] = self._pricing
-        name = execution_name(self._name, self._local.s3()) if self._pricing == BATCH else str(uuid4())
+        name = execution_name(self._name, self._local.account.s3()) if self._pricing == BATCH else str(uuid4())
         seconds = SUBSTITUTIONS["BatchPollSeconds"] if self._local.provider.costs_money else str(STAND_IN_POLL_SECONDS)
         poll = {"BatchPollSeconds": self._poll_seconds or seconds}
         report(f"List: {path}. Pictures: {self.folder.path}/. The functions' log: {self._local.out / LOG}.")

@@ -71,7 +71,7 @@ class Notifications:
         events = client("events", endpoint_url=account.endpoint)
         events.put_rule(Name=RULE, EventPattern=json.dumps(rule["EventPattern"]))
         events.put_targets(Rule=RULE, Targets=[{"Id": "webhook", "Arn": queue["Attributes"]["QueueArn"]}])
-        client("s3", endpoint_url=account.endpoint).put_bucket_notification_configuration(
+        account.s3().put_bucket_notification_configuration(
             Bucket=BUCKET, NotificationConfiguration={"EventBridgeConfiguration": {}}
         )
 

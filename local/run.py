@@ -113,7 +113,7 @@ def _save(local: Workspace, answer: Mapping[str, Any]) -> tuple[Path, int]:
     key = answer["_meta_"]["key"]
     path = local.out / Path(key).name
     try:
-        replace(path, local.s3().get_object(Bucket=BUCKET, Key=key)["Body"].read())
+        replace(path, local.account.s3().get_object(Bucket=BUCKET, Key=key)["Body"].read())
     except OSError as error:
         report(f"{path} could not be written ({error.strerror}).")
         return local.account_path / key, FAILURE

@@ -98,8 +98,7 @@ def main(path: str, build: str, environ: Mapping[str, str]) -> int:
             return FAILURE
         key = answer["_meta_"]["key"]
         picture = out / Path(key).name
-        s3 = sam.account.session().client("s3", endpoint_url=sam.account.endpoint)
-        replace(picture, s3.get_object(Bucket=BUCKET, Key=key)["Body"].read())
+        replace(picture, sam.account.s3().get_object(Bucket=BUCKET, Key=key)["Body"].read())
         report(f"The picture: {picture}. The links in the answer end with this run.")
     json.dump(answer, sys.stdout, ensure_ascii=False, indent=2)
     sys.stdout.write("\n")

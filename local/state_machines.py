@@ -84,7 +84,7 @@ class StateMachines:
         wait: waits in a Wait state; default: ``sleep``.
         """
         session = account.session()
-        self.map_run = MapRun(session.client("s3", endpoint_url=account.endpoint))
+        self.map_run = MapRun(account.s3())
         self._filled = filled({**functions, MAP_RUN: self.map_run}, sleep, wait or sleep)
         self.client: SFNClient = session.client("stepfunctions", endpoint_url=account.endpoint)
 

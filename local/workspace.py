@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
 from generate_image.functions._runtime import Build
 from generate_image.settings import Settings
@@ -14,9 +14,6 @@ from local.estimate import largest_stand_in_price
 from local.functions import ConcurrentFunction, environment
 from local.provider import Provider, provider
 from local.terminal import CommandError
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
 
 OWN_SETTINGS = {"API_AUTHORIZATION": "none", **SETTINGS}
 
@@ -41,10 +38,6 @@ class Workspace:
         """Return a function. build: of its module in generate_image.functions."""
         start = lambda: environment(self.account, self.settings, self.log, secrets_manager=self.secrets_manager)  # noqa: E731
         return ConcurrentFunction(build, start)
-
-    def s3(self) -> "S3Client":
-        """Return a client of the bucket's owner."""
-        return self.account.session().client("s3", endpoint_url=self.account.endpoint)
 
 
 @contextmanager

@@ -58,7 +58,7 @@ class Machines:
         clock = Clock()
         clock.now = time.time()
         stand_in.clock, stand_in.batch_seconds = clock, HOUR
-        self.s3 = account.session().client("s3", endpoint_url=account.endpoint)
+        self.s3 = account.s3()
         settings = {**account.settings, "OPENAI_BASE_URL": stand_in.base_url}
         start = partial(environment, account, settings, self.log, sleep=lambda _: None)
         build = partial(generate_image.build, storing_seconds=1, shortest_purchase_seconds=0.1)

@@ -19,7 +19,7 @@ KEY = "results/run/items.jsonl"
 
 @pytest.fixture
 def s3(account: Account) -> Any:  # noqa: ANN401  # boto3's client
-    return account.session().client("s3", endpoint_url=account.endpoint)
+    return account.s3()
 
 
 @pytest.fixture

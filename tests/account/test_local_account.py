@@ -31,7 +31,7 @@ DAY_SECONDS = 86_400
 @contextmanager
 def account_in(folder: Path) -> Iterator["S3Client"]:
     with local_account(folder=folder) as account:
-        yield account.session().client("s3", endpoint_url=account.endpoint)
+        yield account.s3()
 
 
 def put(s3: "S3Client", *keys: str) -> None:
@@ -116,7 +116,7 @@ def test_damaged_file_is_named(tmp_path: Path, damaged: str, content: bytes) -> 
 def test_unwritable_object_is_not_in_the_account(tmp_path: Path) -> None:
     """A write that the folder refuses must fail as a whole: a purchase is allowed only by a kept record."""
     with local_account(folder=tmp_path) as account:
-        s3 = account.session().client("s3", endpoint_url=account.endpoint)
+        s3 = account.s3()
         put(s3, PICTURE)
         for unwritable in (f"{RECORD}.headers", f"{PICTURE}.new"):
             (tmp_path / unwritable).mkdir()

@@ -52,7 +52,7 @@ def response_to(client: object, call: Call) -> dict[str, Any]:
 
 
 def test_memory_s3_responds_like_moto(account: Account) -> None:
-    moto = account.session().client("s3", endpoint_url=account.endpoint)
+    moto = account.s3()
     fake = MemoryS3(time.time)
     for name, call in CALLS.items():
         assert response_to(fake, call) == response_to(moto, call), name

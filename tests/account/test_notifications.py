@@ -28,8 +28,7 @@ class Messages:
         self._notifications = Notifications(account, url, SECRET, self.lines.append, clock=self._clock)
 
     def store(self) -> None:
-        s3 = self._account.session().client("s3", endpoint_url=self._account.endpoint)
-        s3.put_object(Bucket=BUCKET, Key=KEY, Body=b"\x89PNG")
+        self._account.s3().put_object(Bucket=BUCKET, Key=KEY, Body=b"\x89PNG")
 
     def finish(self) -> list[float]:
         """Deliver until no message waits. Return the waits in seconds."""

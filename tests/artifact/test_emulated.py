@@ -69,7 +69,7 @@ def test_deadline_ends_a_purchase_before_lambda_does(start: Start, stand_in: Sta
 
 @pytest.mark.parametrize("list_format", ["json", "jsonl", "csv"])
 def test_million_lines_fit_into_ten_minutes_and_a_gigabyte(start: Start, account: Account, list_format: str) -> None:
-    s3 = account.session().client("s3", endpoint_url=account.endpoint)
+    s3 = account.s3()
     s3.put_object(Bucket=BUCKET, Key="lists/small.jsonl", Body=content_of("jsonl", 1))
     s3.put_object(Bucket=BUCKET, Key=f"lists/large.{list_format}", Body=content_of(list_format, LINES))
     prepare = start("prepare_list", seconds=LONGEST_SECONDS)
