@@ -12,7 +12,6 @@ from threading import Semaphore, Thread
 from typing import Any, cast
 
 import pytest
-from botocore.exceptions import ReadTimeoutError
 
 from generate_image.credentials import Credentials
 from generate_image.errors import ContentRejectedError, GenerateImageError, OutcomeUnknownError, RateLimitedError
@@ -25,9 +24,9 @@ from generate_image.provider.images_api import ImagesApi, Purchase
 from generate_image.provider.models import largest_cost_of
 from local.lambda_context import LocalContext
 from tests.events import event_for
-from tests.memory_s3 import Clock, Effect, MemoryS3, run_late
+from tests.memory_s3 import Clock, Effect, MemoryS3, run_late, under_fault
 from tests.proof.breaks import INTERLEAVING_BREAKS
-from tests.proof.faults import KilledError
+from tests.proof.faults import KilledError, Kind
 from tests.proof.world import environment_of, ledgers_in
 from tests.provider_server import PICTURE
 
@@ -37,7 +36,8 @@ QUALITIES = ("low", "medium", "high")
 INVOCATION_SECONDS = 60.0
 MONTH_ENDS = 1_801_440_000.0
 """2027-02-01."""
-FAULTS = ("dies before", "dies after", "late", "late and dies", "lost")
+FAULTS = [(Kind.DIES_BEFORE, True), (Kind.DIES_AFTER, True), (Kind.LATE, False), (Kind.LATE, True), (Kind.LOST, False)]
+"""Each with whether the function dies."""
 
 
 def violations(seeds: int, parts: Parts = PARTS) -> dict[int, set[str]]:
@@ -133,17 +133,14 @@ class Invocation:
         if name == "get_secret_value":
             return effect()
         self.pause()
-        kind = self.world.random.choice(FAULTS) if self.world.random.random() < self.world.faults else ""
-        if kind == "dies before":
-            raise KilledError
-        if "late" in kind:
-            self.world.late.append(effect)
-        response = {} if "late" in kind else effect()
-        if "dies" in kind:
-            raise KilledError
-        if kind:
-            raise ReadTimeoutError(endpoint_url="https://s3")
-        return response
+        kind, dies = (
+            self.world.random.choice(FAULTS) if self.world.random.random() < self.world.faults else (None, False)
+        )
+        try:
+            return under_fault(kind, name, effect, self.world.late)
+        finally:
+            if dies:
+                raise KilledError
 
     def _run(self) -> None:
         world = self.world
