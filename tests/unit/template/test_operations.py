@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import redirect_stdout
 from datetime import date
 from io import StringIO
@@ -52,49 +52,6 @@ PICTURE = BoughtPicture("gpt-image-2.6-flare", "req_1", Usage(23, 439, 462), 0.0
 IMAGE_ID = "0f5c8a1e-3b1d-51ef-9a52-0a1b2c3d4e5f"
 
 
-def _of_generate_function(log: Log) -> None:
-    log.bind(client_id="1", image_id=IMAGE_ID)
-    _of_both_buyers(log, seconds=12.3)
-    log.picture_replayed(PICTURE, "temporal/cli_1/0f5c.png")
-    log.record_not_written("stored", ConfigurationError("failed"))
-
-
-def _of_batch_function(log: Log) -> None:
-    log.batch_submitted_twice("batch_1")
-    log.line_not_read("0f5c8a1e")
-    log.bind(client_id="1", image_id=IMAGE_ID)
-    _of_both_buyers(log, seconds=None)
-
-
-def _of_both_buyers(log: Log, *, seconds: float | None) -> None:
-    log.picture_bought(PICTURE, seconds)
-    log.picture_bought(PICTURE._replace(model="dall-e-3", cost_usd=None), seconds)
-    log.picture_stored(StoredPicture("temporal/cli_1/0f5c.png", "image/png", 0, "present"), "gpt-image-2.6-flare")
-    log.settled_in_full(IMAGE_ID, 0.25)
-    log.settled_above_reservation(IMAGE_ID, 0.3, 0.25)
-    log.ledger_not_written(ConfigurationError("failed"))
-    for error in ERRORS_BY_CODE.values():
-        log.request_failed(error("failed"))
-    try:
-        raise ZeroDivisionError  # noqa: TRY301  # its traceback is logged
-    except ZeroDivisionError as error:
-        log.unexpected_exception(error)
-
-
-def _of_model_watch(log: Log) -> None:
-    log.model_checked("gpt-image-2.6-flare", date(2026, 12, 1), 9)
-    log.model_checked("gpt-image-2", None, None)
-    log.model_gone("gpt-image-1.5")
-    log.models_not_checked("gpt-image-2", "HTTP 403")
-
-
-FUNCTIONS: dict[str, Callable[[Log], None]] = {
-    "GenerateImageFunction": _of_generate_function,
-    "BatchShardsFunction": _of_batch_function,
-    "ModelWatchFunction": _of_model_watch,
-}
-
-
 @pytest.fixture(scope="module")
 def stack() -> Stack:
     # Powertools keeps the stream of the first logger of a name.
@@ -103,13 +60,34 @@ def stack() -> Stack:
 
 @pytest.fixture(scope="module")
 def lines(stack: Stack) -> list[dict[str, Any]]:
-    """The lines of the functions that emit metrics, with each method of the log. Those of metrics have ``_aws``."""
+    """The lines of the functions that emit metrics, with each method of the log. Those of metrics have ``_aws``.
+
+    Both functions that buy have the same service.
+    """
     stream = StringIO()
+    properties = (stack.properties(name) for name in ("GenerateImageFunction", "ModelWatchFunction"))
+    buyer, watch = (Log(each["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"], stream) for each in properties)
     with redirect_stdout(stream):
-        for function, emit in FUNCTIONS.items():
-            log = Log(stack.properties(function)["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"], stream)
-            log.start_invocation("0f5c8a1e")
-            emit(log)
+        buyer.start_invocation("0f5c8a1e")
+        buyer.batch_submitted_twice("batch_1")
+        buyer.line_not_read("0f5c8a1e")
+        buyer.bind(client_id="1", image_id=IMAGE_ID)
+        buyer.picture_bought(PICTURE, 12.3)
+        buyer.picture_bought(PICTURE._replace(model="dall-e-3", cost_usd=None), None)
+        buyer.picture_stored(StoredPicture("temporal/cli_1/0f5c.png", "image/png", 0, "present"), PICTURE.model)
+        buyer.picture_replayed(PICTURE, "temporal/cli_1/0f5c.png")
+        buyer.record_not_written("stored", ConfigurationError("failed"))
+        buyer.settled_in_full(IMAGE_ID, 0.25)
+        buyer.settled_above_reservation(IMAGE_ID, 0.3, 0.25)
+        buyer.ledger_not_written(ConfigurationError("failed"))
+        for error in ERRORS_BY_CODE.values():
+            buyer.request_failed(error("failed"))
+        buyer.unexpected_exception(ZeroDivisionError())
+        watch.start_invocation("0f5c8a1e")
+        watch.model_checked("gpt-image-2.6-flare", date(2026, 12, 1), 9)
+        watch.model_checked("gpt-image-2", None, None)
+        watch.model_gone("gpt-image-1.5")
+        watch.models_not_checked("gpt-image-2", "HTTP 403")
     return [json.loads(line) for line in stream.getvalue().splitlines()]
 
 
