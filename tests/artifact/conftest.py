@@ -1,10 +1,9 @@
 """The artifact, built once, and execution environments that run it."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Protocol
 
 import pytest
 
@@ -28,13 +27,8 @@ def runtime_client() -> Path:
     return ROOT / ".venv-runtime-client/bin/python"
 
 
-class Start(Protocol):
-    """Starts an execution environment of a function in the account of the test.
-
-    function: its module. seconds: its timeout. environ: more environment variables.
-    """
-
-    def __call__(self, function: str = "generate_image", *, seconds: int = 60, **environ: str) -> Emulator: ...
+Start = Callable[..., Emulator]
+"""Starts an execution environment of a function in the account of the test: ``start`` below."""
 
 
 @pytest.fixture
@@ -46,6 +40,7 @@ def start(artifact: Path, runtime_client: Path, account: Account, stand_in: Stan
     with ExitStack() as stack:
 
         def start(function: str = "generate_image", *, seconds: int = 60, **environ: str) -> Emulator:
+            """function: its module. seconds: its timeout. environ: more environment variables."""
             emulator = Emulator(
                 artifact,
                 runtime_client,
