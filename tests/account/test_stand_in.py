@@ -57,18 +57,6 @@ def test_sdk_reads_a_picture_of_the_given_options(client: OpenAI) -> None:
         assert picture.getchannel("A").getextrema() == (0, 255)
 
 
-def test_dall_e_3_responds_with_a_url(stand_in: StandIn, client: OpenAI) -> None:
-    stand_in.dall_e_3 = True
-    response = client.images.generate(model="dall-e-3", prompt=PROMPT, quality="standard")
-
-    assert response.data
-    assert response.data[0].revised_prompt
-    picture = requests.get(response.data[0].url or "", timeout=30)
-    assert picture.headers["Content-Type"] == "image/png"
-    assert picture.content.startswith(b"\x89PNG")
-    assert (stand_in.ledger()["usd"], stand_in.ledger()["downloads"]) == (0.04, 1)
-
-
 def test_sdk_reads_models_and_their_last_day(stand_in: StandIn, client: OpenAI) -> None:
     stand_in.clock = datetime(2026, 11, 30, tzinfo=UTC).timestamp
     assert client.models.retrieve(MODEL).shutdown_date is None
