@@ -1,4 +1,4 @@
-"""The options of one picture, over real HTTP: formats and prices, fallback models, and the HTTP API."""
+"""The options of one picture, over real HTTP: formats and prices, and the HTTP API."""
 
 import json
 from io import BytesIO
@@ -7,13 +7,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from generate_image.errors import ModelUnavailableError
 from local.http_api import http_api
 from local.openai_stand_in import StandIn
-from tests.account.buyer import FIRST, SECOND, Buyer
 from tests.contract import assert_in_contract
 from tests.module import Module, fetch
-from tests.provider_server import ProviderServer, without
 
 
 def event(options: object) -> dict[str, Any]:
@@ -45,22 +42,6 @@ def test_picture_has_the_requested_options(
     assert meta["usage"]["output_tokens"] == tokens
     assert meta["cost_usd"] == round(module.stand_in.ledger()["usd"], 4)
     assert not any("SettledAboveReservation" in line for line in module.metrics()), "the bound ignores the options"
-
-
-def test_fallback_model_takes_the_options_or_is_skipped() -> None:
-    with ProviderServer(without(FIRST)) as server:
-        Buyer(server.base_url, FIRST, SECOND).buy(options={"quality": "max", "size": "2048x2048"})
-        skipped = rf"none of the models {FIRST}; {SECOND} does not take background=transparent"
-        for models in ((FIRST, SECOND), (SECOND, FIRST)):
-            with pytest.raises(ModelUnavailableError, match=skipped):
-                Buyer(server.base_url, *models).buy(options={"background": "transparent"})
-    bodies = [json.loads(request.body) for request in server.requests]
-    assert [(body["model"], body["quality"], body["size"]) for body in bodies] == [
-        (FIRST, "max", "2048x2048"),
-        (SECOND, "high", "2048x2048"),
-        (FIRST, "medium", "1024x1024"),
-        (FIRST, "medium", "1024x1024"),
-    ]
 
 
 def test_http_api_and_state_machine_pass_options_on(module: Module, stand_in: StandIn) -> None:

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 from urllib.parse import urlsplit
+from uuid import UUID
 
 import pytest
 
 from generate_image.credentials import Credentials
+from generate_image.deadline import Deadline
 from generate_image.errors import (
     ModelUnavailableError,
     OutcomeUnknownError,
@@ -18,10 +20,12 @@ from generate_image.errors import (
     ProviderUnavailableError,
     RateLimitedError,
 )
+from generate_image.options import NO_OPTIONS, Options
 from generate_image.picture import LARGEST_BYTES, BoughtPicture, Usage
-from generate_image.provider.images_api import ATTEMPTS, MISSING_SECONDS, Purchase
+from generate_image.provider.images_api import ATTEMPTS, MISSING_SECONDS, ImagesApi, Purchase
 from generate_image.provider.models import request_parameters
-from tests.account.buyer import FIRST, SECOND, Buyer
+from generate_image.settings import Settings
+from tests.memory_s3 import Clock
 from tests.provider_server import (
     PICTURE,
     ProviderServer,
@@ -35,9 +39,47 @@ from tests.provider_server import (
     write,
 )
 
+FIRST, SECOND = "gpt-image-2.6-flare", "gpt-image-2"
+KEY = Credentials("sk-one")
+RESERVE_SECONDS = 20
 LIMITED = refuse(429, "rate_limit_exceeded")
 OVERLOADED = refuse(503, "server_is_overloaded")
 TRUNCATED = write(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{")
+
+
+class Buyer:
+    """Buys pictures with a clock of its own, on which only its sleep takes time."""
+
+    def __init__(self, base_url: str, *models: str, seconds: float = 60) -> None:
+        """seconds: left for a purchase."""
+        self.clock = Clock()
+        self.waits: list[float] = []
+        settings = Settings(
+            image_bucket="pictures",
+            image_namespace=UUID(int=0),
+            image_models=models or (FIRST,),
+            image_quality="medium",
+            openai_base_url=base_url,
+        )
+        deadline = Deadline(self.clock)
+        deadline.start(RESERVE_SECONDS + seconds)
+        self._api = ImagesApi(
+            settings,
+            deadline,
+            clock=self.clock,
+            sleep=self._sleep,
+            random=lambda: 0.5,
+            reserve_seconds=RESERVE_SECONDS,
+        )
+
+    def buy(
+        self, credentials: Credentials = KEY, prompt: str = "a lighthouse", options: Options = NO_OPTIONS
+    ) -> Purchase:
+        return self._api.buy(prompt, credentials, options)
+
+    def _sleep(self, seconds: float) -> None:
+        self.waits.append(seconds)
+        self.clock.pass_by(seconds)
 
 
 def after(seconds: str) -> Responder:
@@ -156,3 +198,19 @@ def test_no_model_left_is_an_error_and_forgotten() -> None:
                 buyer.buy(prompt="p" * 4_001)
         assert len(server.requests) == 2
         assert buyer.buy(prompt="p" * 4_000).picture.model == "dall-e-3"
+
+
+def test_fallback_model_takes_the_options_or_is_skipped() -> None:
+    with ProviderServer(without(FIRST)) as server:
+        Buyer(server.base_url, FIRST, SECOND).buy(options={"quality": "max", "size": "2048x2048"})
+        skipped = rf"none of the models {FIRST}; {SECOND} does not take background=transparent"
+        for models in ((FIRST, SECOND), (SECOND, FIRST)):
+            with pytest.raises(ModelUnavailableError, match=skipped):
+                Buyer(server.base_url, *models).buy(options={"background": "transparent"})
+    bodies = [json.loads(request.body) for request in server.requests]
+    assert [(body["model"], body["quality"], body["size"]) for body in bodies] == [
+        (FIRST, "max", "2048x2048"),
+        (SECOND, "high", "2048x2048"),
+        (FIRST, "medium", "1024x1024"),
+        (FIRST, "medium", "1024x1024"),
+    ]
