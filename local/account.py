@@ -112,21 +112,17 @@ def secret_name(owner: str = "shared", credentials_id: str = CREDENTIALS_ID) -> 
 
 @contextmanager
 def local_account(
-    port: int = 0,
-    *,
-    folder: Path | None = None,
-    retention_days: int = PICTURE_RETENTION_DAYS,
-    hosts: Collection[str] = (),
+    *, folder: Path | None = None, retention_days: int = PICTURE_RETENTION_DAYS, hosts: Collection[str] = ()
 ) -> Iterator[Account]:
     """Run the account until the context ends. Its bucket is empty, or has the objects of the folder.
 
-    port: 0 for a free one. folder: keeps the objects; ``locked`` by the caller. hosts: other names of this machine.
+    folder: keeps the objects; ``locked`` by the caller. hosts: other names of this machine.
     """
     app: WSGIApplication = Dispatcher(create_backend_app)
     kept = None
     if folder is not None:
         kept = app = AccountFolder(app, s3_backends[DEFAULT_ACCOUNT_ID]["aws"], BUCKET, folder)
-    with serving(OwnRequests(app, (*LOOPBACK_NAMES, *hosts)), port, MotoRequestHandler) as server:
+    with serving(OwnRequests(app, (*LOOPBACK_NAMES, *hosts)), 0, MotoRequestHandler) as server:
         account = Account(f"http://127.0.0.1:{server.port}", kept)
         account.empty()  # moto keeps the resources in the process, not in the server
         account.create_bucket()
