@@ -1,23 +1,18 @@
 """The generate function in many processes, some of which are killed.
 
-The processes are forked from a new interpreter, which has imported everything and has no threads. It reads one JSON
-object. ``account``: the endpoint. ``settings``: the environment variables. ``seconds``: an invocation's time.
-``crowds``: lists of simultaneous calls, one list after the other.
+The processes are forked from a new interpreter, which has imported everything and has no threads.
 """
 
-import json
 import multiprocessing
-import os
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import redirect_stdout
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkProcess
 from multiprocessing.synchronize import Event
 from operator import itemgetter
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import boto3
@@ -33,7 +28,6 @@ from local.lambda_context import LocalContext
 from tests.events import event_for
 from tests.module import Module
 
-ROOT = Path(__file__).parents[2]
 FORK = multiprocessing.get_context("fork")
 
 
@@ -54,31 +48,28 @@ class Outcome(NamedTuple):
 
 
 def outcomes_of(module: Module, crowds: Sequence[Sequence[Call]], seconds: float) -> list[Outcome]:
-    """Make each call in its own process. seconds: an invocation's time."""
-    job = {"account": module.account.endpoint, "settings": module.environ, "seconds": seconds, "crowds": crowds}
-    ran = subprocess.run(
-        [sys.executable, "-m", "tests.proof.processes"],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"},
-        input=json.dumps(job),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        check=True,
-    )
-    return [Outcome(*outcome) for outcome in json.loads(ran.stdout)]
+    """Make each call in its own process, one crowd after the other. seconds: an invocation's time."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as interpreter:
+        return interpreter.submit(_outcomes, module.account.endpoint, module.environ, crowds, seconds).result()
+
+
+def _outcomes(
+    endpoint: str, environ: Mapping[str, str], crowds: Sequence[Sequence[Call]], seconds: float
+) -> list[Outcome]:
+    caller = Caller(endpoint, environ, seconds)
+    return [outcome for crowd in crowds for outcome in caller.outcomes(crowd)]
 
 
 class Caller:
     """Makes each call in its own process."""
 
-    def __init__(self, job: Mapping[str, Any]) -> None:
-        self._seconds = float(job["seconds"])
+    def __init__(self, endpoint: str, environ: Mapping[str, str], seconds: float) -> None:
+        self._seconds = seconds
         session = boto3.Session("local", "local", region_name=REGION)
         # The account serves one request at a time, so the last of a crowd waits long.
-        self._clients = Clients({"AWS_ENDPOINT_URL": job["account"]}, session=session, read_seconds=self._seconds)
+        self._clients = Clients({"AWS_ENDPOINT_URL": endpoint}, session=session, read_seconds=seconds)
         _ = self._clients.s3, self._clients.secrets_manager  # made once, before the forks
-        self._settings = Settings.from_mapping(job["settings"])
+        self._settings = Settings.from_mapping(environ)
 
     def outcomes(self, calls: Sequence[Call]) -> Iterator[Outcome]:
         """Make the calls at once, kill some of their processes, and return the outcomes."""
@@ -125,15 +116,3 @@ class Caller:
                 return Outcome("picture", with_boundary(serve, environment)(event, LocalContext(self._seconds)))
         except GenerateImageError as error:
             return Outcome(error.code, {})
-
-
-def main() -> None:
-    """Make the calls of standard input, and write the outcomes as JSON."""
-    job = json.load(sys.stdin)
-    caller = Caller(job)
-    crowds = [[Call(*call) for call in crowd] for crowd in job["crowds"]]
-    json.dump([outcome for crowd in crowds for outcome in caller.outcomes(crowd)], sys.stdout)
-
-
-if __name__ == "__main__":
-    main()
