@@ -118,7 +118,7 @@ def test_each_credential_has_a_batch_with_its_options(batches: BatchProvider) ->
     assert request["body"].items() >= options.items()
 
 
-def test_direct_call_waits_for_the_batch_and_buys_what_it_did_not(batches: BatchProvider) -> None:
+def test_direct_call_waits_and_buys_what_the_batch_did_not(batches: BatchProvider) -> None:
     world = run(batches, ("a quay", "[line_expired] a boat"))
     assert world.errors() == [None, "ProviderUnavailableError"]
     during, quay, boat = world.direct

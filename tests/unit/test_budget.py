@@ -147,7 +147,7 @@ def test_second_caller_waits_for_the_end_of_the_first(month: Month) -> None:
     assert month.holder_of("one") == second.holder
 
 
-def test_batch_reserves_half_and_leaves_the_reservations_of_callers(month: Month) -> None:
+def test_batch_reserves_half_and_leaves_other_reservations(month: Month) -> None:
     month.reserve("one")
     batch = [month.new(image_id=name, holder="shard") for name in ("one", "two", "three")]
     for _ in range(2):

@@ -159,7 +159,7 @@ def test_picture_that_is_stored_meanwhile_frees_the_reservation() -> None:
     assert (function.purchases, function.ledger().reserved) == (0, 0)
 
 
-def test_retry_that_downloads_settles_the_reservation_of_the_buyer() -> None:
+def test_retry_that_downloads_settles_for_the_buyer() -> None:
     function = Function(download=PNG, monthly_budget_usd=PRICE)
     dead = function.existing(function.record(status=Status.GENERATED, lease_until=0.0))
     reservation = Reservation(PRICE, function.clock.now, dead.holder)
