@@ -96,7 +96,6 @@ benchmark: .venv/.test .venv-sam/.installed .venv-runtime-client/.installed ## M
 
 docs: .venv/.test ## Write the generated documents again
 	@PYTHONPATH=src $(PYTHON) -m local.tables
-	@PYTHONPATH=src $(PYTHON) -m local.fault_table
 
 lock: .venv-uv/.installed ## Pin the requirements again: LOCK_OPTIONS=--upgrade takes the newest versions
 	@for name in $(HASHED_LOCKS); do $(LOCK) --generate-hashes $$name.in --output-file $$name.txt >/dev/null || exit 1; done

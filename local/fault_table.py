@@ -1,4 +1,4 @@
-"""`python -m local.fault_table`: tries every fault of the provider, and writes the results into docs/bought-once.md.
+"""Tries every fault of the provider, for the table in docs/bought-once.md.
 
 The stand-in has the fault for the whole first call, and works again for a retry under the same idempotency key. Only a
 URL that it returned keeps its fault.
@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator
 from contextlib import redirect_stdout
 from io import StringIO
-from pathlib import Path
 from typing import NamedTuple
 
 from generate_image.errors import GenerateImageError
@@ -19,8 +18,6 @@ from local.functions import environment
 from local.lambda_context import Function, LocalContext
 from local.openai_stand_in import CATALOGUE, Fault, StandIn
 
-DOCUMENT = Path(__file__).parents[1] / "docs" / "bought-once.md"
-BEGIN, END = "<!-- python -m local.fault_table -->\n", "<!-- end -->"
 STORING_SECONDS = 1.0
 SHORT_SECONDS, LONG_SECONDS = 1.0, 60.0
 SLOW = "delay"
@@ -39,15 +36,6 @@ class Row(NamedTuple):
 
 
 HEADINGS = ("Fault", "Requests", "Billed", "The caller gets", "A retry gets", "Requests", "Billed")
-
-
-def main() -> None:
-    """Write the table into the document."""
-    before, _, rest = DOCUMENT.read_text("utf-8").partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not end:
-        raise SystemExit(f"{DOCUMENT} has no {BEGIN.strip()} … {END}.")
-    DOCUMENT.write_text(before + BEGIN + fault_table() + END + after, "utf-8")
 
 
 def fault_table() -> str:
@@ -98,7 +86,3 @@ def _counts(stand_in: StandIn, fault: Fault) -> tuple[str, str]:
         time.sleep(0.05)
     ledger = stand_in.ledger()
     return str(ledger["requests"]), str(ledger["billed"])
-
-
-if __name__ == "__main__":
-    main()

@@ -1,4 +1,7 @@
-"""`python -m local.tables`: writes the tables of documents that follow from the code: prices, parameters, settings."""
+"""`python -m local.tables`: writes the tables of documents that follow from the code.
+
+They are about prices, parameters, settings and faults.
+"""
 
 import re
 from collections.abc import Callable
@@ -10,6 +13,7 @@ from generate_image.options import QUALITIES, quality_of
 from generate_image.provider.models import output_tokens, price_list
 from generate_image.settings import variables
 from local.expand_template import parse_template
+from local.fault_table import fault_table
 
 ROOT = Path(__file__).parents[1]
 END = "<!-- end -->"
@@ -81,6 +85,7 @@ TABLES: dict[tuple[str, str], Callable[[], str]] = {
     ("README.md", "prices"): price_table,
     ("docs/parameters.md", "parameters"): parameter_table,
     ("docs/parameters.md", "settings"): setting_table,
+    ("docs/bought-once.md", "faults"): fault_table,
 }
 """By the document and the name in its marks."""
 

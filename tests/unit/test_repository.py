@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from generate_image.errors import ERRORS_BY_CODE, GenerateImageError, ImageNotFoundError
+from generate_image.record import NEXT
 from local.tables import TABLES, replaced
 
 ROOT = Path(__file__).parents[2]
@@ -59,7 +60,10 @@ def test_skip_counts_as_failure_on_request(tmp_path: Path) -> None:
     assert "1 failed, 1 error in" in output
 
 
-@pytest.mark.parametrize(("document", "name"), TABLES)
+@pytest.mark.parametrize(
+    ("document", "name"),
+    [pytest.param(*place, marks=[pytest.mark.slow] if "faults" in place else []) for place in TABLES],
+)
 def test_table_follows_from_the_code(document: str, name: str) -> None:
     text = (ROOT / document).read_text("utf-8")
     assert replaced(text, name, TABLES[document, name]()) == text, "make docs writes it again"
@@ -72,6 +76,23 @@ def test_errors_are_those_of_the_code() -> None:
     assert {(code, int(status), retry == "yes") for code, status, retry in rows} == {
         (error.__name__, error.status, error.retryable) for error in LISTED
     }
+
+
+def test_diagram_has_the_transitions_of_the_code() -> None:
+    text = (ROOT / "docs/bought-once.md").read_text("utf-8")
+    drawn = re.findall(r"^    (\S+) --> (\w+): ", text, re.MULTILINE)
+
+    assert len(drawn) == len(set(drawn))
+    assert set(drawn) == {(before or "[*]", after) for before, afters in NEXT.items() for after in afters}
+
+
+def test_every_error_has_advice() -> None:
+    text = (ROOT / "docs/bought-once.md").read_text("utf-8")
+    rows = re.findall(r"^\| `(\w+Error)` \| [^|]+ \| [^|]+ \| (\d{3}|does not occur)", text, re.MULTILINE)
+
+    assert sorted(code for code, _ in rows) == sorted(ERRORS_BY_CODE)
+    for code, status in rows:
+        assert status in (str(ERRORS_BY_CODE[code].status), "does not occur"), code
 
 
 def test_every_link_leads_to_a_file() -> None:
