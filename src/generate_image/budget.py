@@ -88,21 +88,8 @@ class Budget:
 
         A reservation of another holder stays. Raises StorageError and ConfigurationError; then call it again.
         """
-        reserved: dict[str, MicroUsd] = {}
-
-        def close(ledger: Ledger) -> Ledger:
-            for image_id, cost in costs.items():
-                reservation = ledger.open.get(image_id)
-                if reservation is not None and reservation.holder == holder:
-                    reserved[image_id] = reservation.amount
-                    ledger = ledger.settle(image_id, reservation.amount if cost is None else cost)
-            return ledger
-
         for month in this_and_last_month(self._deadline.clock()):
-            if len(reserved) < len(costs):
-                self._ledgers.change(client_id, month, close)
-        for image_id, amount in reserved.items():
-            self._log_settled(image_id, costs[image_id], amount)
+            self._settle(client_id, month, holder, costs)
 
     def settle(self, record: Record, buyer: str) -> None:
         """Replace the reservation of a bought picture by its cost. A failure is logged: the record keeps the truth.
@@ -172,6 +159,23 @@ class Budget:
         self._log_settled(image_id, cost, amount)
         return ledger.settle(image_id, amount if cost is None else cost)
 
+    def _settle(self, client_id: str, month: str, holder: str, costs: Mapping[str, MicroUsd | None]) -> bool:
+        """Settle a holder's reservations of one month. Return whether there were any."""
+        reserved: dict[str, MicroUsd] = {}
+
+        def close(ledger: Ledger) -> Ledger:
+            for image_id, cost in costs.items():
+                reservation = ledger.open.get(image_id)
+                if reservation is not None and reservation.holder == holder:
+                    reserved[image_id] = reservation.amount
+                    ledger = ledger.settle(image_id, reservation.amount if cost is None else cost)
+            return ledger
+
+        self._ledgers.change(client_id, month, close)
+        for image_id, amount in reserved.items():
+            self._log_settled(image_id, costs[image_id], amount)
+        return bool(reserved)
+
     def _log_settled(self, image_id: str, cost: MicroUsd | None, reserved: MicroUsd) -> None:
         if cost is None:
             self._log.settled_in_full(image_id, to_usd(reserved))
@@ -192,6 +196,8 @@ class Budget:
 
     def _close(self, record: Record, cost: MicroUsd | None, holder: str) -> None:
         try:
-            self.settle_all(record.client_id, holder, {record.image_id: cost})
+            for month in this_and_last_month(self._deadline.clock()):
+                if self._settle(record.client_id, month, holder, {record.image_id: cost}):
+                    return
         except GenerateImageError as error:
             self._log.ledger_not_written(error)

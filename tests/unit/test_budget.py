@@ -164,6 +164,15 @@ def test_batch_reserves_half_and_leaves_other_reservations(month: Month) -> None
     assert month.budget.reserve_all(batch[1:], MicroUsd(55_000)) == {}, "the old reservation is resolved"
 
 
+def test_batch_renewed_in_the_next_month_leaves_nothing_open(month: Month) -> None:
+    batch = [month.new(image_id="one", holder="shard")]
+    for time in ("2027-01-31T23:59:50", "2027-02-01T00:00:10"):
+        month.at(time)
+        assert month.budget.reserve_all(batch, MicroUsd(60_000)) == {}
+    month.budget.settle_all("1", "shard", {"one": MicroUsd(15_000)})
+    assert month.totals() == month.totals("2027-02") == (15_000, 0)
+
+
 def test_lowered_limit_counts_at_once(month: Month) -> None:
     month.budget.settle_in_full(month.reserve("one", MicroUsd(100_000)))
     with pytest.raises(BudgetExceededError, match=r"client 1 is 0\.0800 USD"):
