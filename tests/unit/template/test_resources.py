@@ -1,23 +1,22 @@
 """The stack's resources, without and with every option: closed buckets, least permissions, valid names."""
 
+import json
 import re
+import subprocess
 from typing import Any
 
 import pytest
 
 from local.expand_template import EVERY_OPTION, TEMPLATE, Stack, deploy, parse_template
 
-CLOUDFRONT_NAMES = {
-    "AWS::CloudFront::CachePolicy": "CachePolicyConfig",
-    "AWS::CloudFront::KeyGroup": "KeyGroupConfig",
-    "AWS::CloudFront::OriginAccessControl": "OriginAccessControlConfig",
-    "AWS::CloudFront::ResponseHeadersPolicy": "ResponseHeadersPolicyConfig",
-}
-
-
-@pytest.fixture(scope="module", params=[{}, EVERY_OPTION], ids=["defaults", "every option"])
-def stack(request: pytest.FixtureRequest) -> Stack:
-    return deploy(**request.param)
+SAM_PYTHON = TEMPLATE.parent / ".venv-sam" / "bin" / "python"
+EXPAND = """
+import json, sys
+from samcli.lib.cfn_language_extensions.sam_integration import expand_language_extensions
+from samcli.yamlhelper import yaml_parse
+template = yaml_parse(open(sys.argv[1]).read())
+json.dump(expand_language_extensions(template, enabled=True).expanded_template["Resources"], sys.stdout)
+"""
 
 
 def encryption(stack: Stack, bucket: str) -> dict[str, Any]:
@@ -26,9 +25,7 @@ def encryption(stack: Stack, bucket: str) -> dict[str, Any]:
     return found
 
 
-# --- Buckets, queue and topic -----------------------------------------------------------------------------------------
-
-
+@pytest.mark.parametrize("stack", [deploy(), deploy(**EVERY_OPTION)], ids=["defaults", "every option"])
 def test_resource_policies_require_tls_and_name_their_callers(stack: Stack) -> None:
     """checkov, in `make lint`, requires encryption and buckets without public access."""
     for kind in ("AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy"):
@@ -97,9 +94,6 @@ def test_own_keys_encrypt_all_but_the_access_logs() -> None:
     assert "kms" not in str(without.resources).lower()
 
 
-# --- Permissions; tests/proof/rights runs every path under the policies -----------------------------------------------
-
-
 def test_policies_follow_the_prefix_of_the_credentials() -> None:
     resources = deploy(**EVERY_OPTION, CredentialsPrefix="flows/images").resources
 
@@ -119,9 +113,6 @@ def test_cloudfront_reads_pictures_and_no_record() -> None:
         "cli_1/0f.webp",
     ]
     assert "CloudFrontReadsPictures" not in str(deploy().resources)
-
-
-# --- Functions, state machines, names ---------------------------------------------------------------------------------
 
 
 def test_functions_have_their_retries_concurrency_and_layers() -> None:
@@ -151,10 +142,23 @@ def test_state_machine_calls_services_of_its_partition(machine: str) -> None:
 
 def test_names_are_within_the_limits_of_aws() -> None:
     stack = deploy({"AWS::StackName": "s" * 48, "AWS::Region": "ap-southeast-2"}, **EVERY_OPTION)
-    names = [each[key]["Name"] for kind, key in CLOUDFRONT_NAMES.items() for each in stack.of_type(kind).values()]
-    names += [function["Name"] for function in stack.of_type("AWS::CloudFront::Function").values()]
+    cloudfront = [each for each in stack.resources.values() if each["Type"].startswith("AWS::CloudFront::")]
+    names = re.findall("'Name': '([^']+)'", str(cloudfront))
     machines = [machine["StateMachineName"] for machine in stack.of_type("AWS::StepFunctions::StateMachine").values()]
 
     assert len(names) == 5
     assert max(map(len, names)) <= 64
     assert max(map(len, machines)) <= 80
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not SAM_PYTHON.exists(), reason="make test-all installs SAM CLI")
+def test_sam_cli_expands_the_loops_to_the_same_resources() -> None:
+    of_sam = json.loads(subprocess.run([SAM_PYTHON, "-c", EXPAND, TEMPLATE], capture_output=True, check=True).stdout)
+
+    for kind in ("AWS::Logs::LogGroup", "AWS::CloudWatch::Alarm"):
+        expanded = deploy(**EVERY_OPTION).of_type(kind)
+        assert expanded.keys() == {name for name, resource in of_sam.items() if resource["Type"] == kind}
+        for name, properties in expanded.items():
+            for key in ("MetricName", "Namespace", "Period", "Threshold"):
+                assert str(properties.get(key)) == str(of_sam[name]["Properties"].get(key))
