@@ -84,7 +84,7 @@ ROUTES = (
 def check_key(state: State, request: Request) -> None:
     """Raise RefusalError for a missing or wrong key."""
     scheme, _, key = request.headers.get("Authorization", "").partition(" ")
-    if scheme != "Bearer" or key not in state.accepted_keys:
+    if scheme != "Bearer" or key != state.api_key:
         message = "Incorrect API key provided. You can find your API key at https://platform.openai.com."
         raise RefusalError(message, status=401, code="invalid_api_key")
 

@@ -59,7 +59,7 @@ def application_of(state: State) -> WSGIApplication:
 class StandIn(State):
     """A stand-in for OpenAI's Images API and Batch API; `with StandIn() as stand_in:` runs it.
 
-    api_key: the accepted key, until `accept_keys` replaces it.
+    api_key: the accepted key.
     latency: seconds that a picture takes; it is billed at their end.
     picture_bytes: PNGs are padded to about so many bytes; OpenAI's have 1.3 to 2.3 million.
     dall_e_3: serve dall-e-3, as hosts do that speak OpenAI's older dialect.

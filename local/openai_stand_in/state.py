@@ -17,7 +17,7 @@ from .faults import CATALOGUE, Fault, names_in
 from .parameters import MODELS, Model
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Mapping
 
 
 def prompt_key(prompt: str) -> str:
@@ -63,18 +63,13 @@ class State:
         self.reset()
 
     def reset(self) -> None:
-        """Restore every setting; forget the ledger, the script, the keys, the pictures and the batches."""
+        """Restore every setting; forget the ledger, the script, the pictures and the batches."""
         vars(self).update(self._defaults)
         self.entries: list[Entry] = []
         self.downloads: list[str] = []
-        self.accept_keys({self.api_key})
         self.forget_script()
         self.pictures: dict[str, tuple[bytes, Fault]] = {}
         self.batches = Batches(lambda: self.clock(), partial(execute, self), lambda: self.batch_seconds)  # noqa: PLW0108  # the clock can be replaced
-
-    def accept_keys(self, keys: Collection[str]) -> None:
-        """Accept exactly these API keys."""
-        self.accepted_keys = frozenset(keys)
 
     def models(self) -> dict[str, Model]:
         """Return every model by name, the retired ones too."""

@@ -8,11 +8,10 @@ from datetime import UTC, date, datetime
 from hashlib import sha256
 from typing import Any, Final, get_args, get_origin, get_type_hints
 
-import openai
 import pytest
 import requests
 from openai import OpenAI
-from openai.types import Batch, ImageModel
+from openai.types import ImageModel
 from openai.types.image_generate_params import ImageGenerateParamsBase
 from PIL import Image
 
@@ -34,21 +33,13 @@ def client(stand_in: StandIn) -> Iterator[OpenAI]:
         yield opened
 
 
-def post(stand_in: StandIn, prompt: str = PROMPT, **parameters: object) -> requests.Response:
-    return requests.post(
-        f"{stand_in.url}{ENDPOINT}",
-        json={"model": MODEL, "prompt": prompt, **parameters},
-        headers={"Authorization": f"Bearer {stand_in.api_key}"},
-        timeout=30,
-    )
-
-
-def test_sdk_reads_a_picture_of_the_given_options(client: OpenAI) -> None:
+def test_sdk_reads_a_model_and_its_picture(stand_in: StandIn, client: OpenAI) -> None:
+    stand_in.clock = datetime(2026, 11, 30, tzinfo=UTC).timestamp
+    assert client.models.retrieve("gpt-image-1.5").shutdown_date == "2026-12-01"
     options = {"size": "1536x1024", "output_format": "webp", "background": "transparent", "moderation": "low"}
     response = client.images.generate(model=MODEL, prompt=PROMPT, extra_body=options)
 
     assert (response.size, response.quality, response.output_format) == ("1536x1024", "medium", "webp")
-    assert response.background == "transparent"
     assert response.data
     assert response.usage
     assert (response.usage.input_tokens, response.usage.output_tokens, response.usage.total_tokens) == (3, 343, 346)
@@ -57,65 +48,40 @@ def test_sdk_reads_a_picture_of_the_given_options(client: OpenAI) -> None:
         assert picture.getchannel("A").getextrema() == (0, 255)
 
 
-def test_sdk_reads_models_and_their_last_day(stand_in: StandIn, client: OpenAI) -> None:
-    stand_in.clock = datetime(2026, 11, 30, tzinfo=UTC).timestamp
-    assert client.models.retrieve(MODEL).shutdown_date is None
-    assert client.models.retrieve("gpt-image-1.5").shutdown_date == "2026-12-01"
-    with pytest.raises(openai.NotFoundError, match="does not exist") as raised:
-        client.models.retrieve("dall-e-3")
-    assert raised.value.code == "model_not_found"
-
-
 def test_ledger_counts_requests_pictures_and_dollars(stand_in: StandIn) -> None:
-    responses = [post(stand_in), post(stand_in, quality="low"), post(stand_in, n=0), post(stand_in, "else")]
-    stand_in.accept_keys({"sk-next"})
-    responses.append(post(stand_in))
+    given: list[dict[str, object]] = [{}, {"quality": "low"}, {"n": 0}, {"prompt": "else"}, {}]
+    keys = [stand_in.api_key] * 4 + ["sk-another"]
+    responses = [
+        requests.post(
+            f"{stand_in.url}{ENDPOINT}",
+            json={"model": MODEL, "prompt": PROMPT, **parameters},
+            headers={"Authorization": f"Bearer {key}"},
+            timeout=30,
+        )
+        for parameters, key in zip(given, keys, strict=True)
+    ]
 
     assert responses[-1].json()["error"]["code"] == "invalid_api_key"
     ledger = stand_in.ledger()
-    key = sha256(PROMPT.encode()).hexdigest()[:16]
     assert (ledger["requests"], ledger["billed"]) == (5, 3)
     assert ledger["usd"] == pytest.approx((2 * 439 + 196) * 30e-6 + (3 + 3 + 1) * 5e-6)
-    assert ledger["by_prompt"][key] == {"requests": 4, "billed": 2}
-    ids = [response.headers["x-request-id"] for response in responses]
-    assert [(entry["request_id"], entry["status"]) for entry in ledger["recent"]] == list(
-        zip(ids, [200, 200, 400, 200, 401], strict=True)
-    )
+    assert ledger["by_prompt"][sha256(PROMPT.encode()).hexdigest()[:16]] == {"requests": 4, "billed": 2}
+    assert [entry["status"] for entry in ledger["recent"]] == [200, 200, 400, 200, 401]
     assert PROMPT not in json.dumps(ledger)
 
 
-def test_script_matches_by_prompt_and_ends(stand_in: StandIn) -> None:
-    stand_in.script("server_error", times=2, prompt_contains="storm")
-    stand_in.script("invalid_value", times=None, prompt_contains="lake")
-    prompts = ["a sea", "a storm", "a lake", "a storm", "a storm", "a lake", "a storm [moderation_blocked]"]
-
-    assert [post(stand_in, prompt).status_code for prompt in prompts] == [200, 500, 400, 500, 200, 400, 400]
-    stand_in.forget_script()
-    assert post(stand_in, "a lake").status_code == 200
-
-
-def submit(client: OpenAI, *prompts: str) -> Batch:
-    """Submit a batch, which takes 1,000 seconds."""
-    requests_of_batch = [
+def test_batch_goes_through_its_states_to_two_files(client: OpenAI, stand_in: StandIn) -> None:
+    clock, states = Clock(), []
+    stand_in.clock, stand_in.batch_seconds = clock, 1000
+    lines = [
         {"custom_id": prompt, "method": "POST", "url": ENDPOINT, "body": {"model": MODEL, "prompt": prompt}}
-        for prompt in prompts
+        for prompt in ("a lighthouse", "a quay", "[moderation_blocked] a fight")
     ]
-    content = b"\n".join(json.dumps(request).encode() for request in requests_of_batch)
-    file = client.files.create(file=("requests.jsonl", io.BytesIO(content)), purpose="batch")
-    return client.batches.create(
+    content = io.BytesIO("\n".join(map(json.dumps, lines)).encode())
+    file = client.files.create(file=("requests.jsonl", content), purpose="batch")
+    batch = client.batches.create(
         input_file_id=file.id, endpoint=ENDPOINT, completion_window="24h", metadata={"shard": "1"}
     )
-
-
-def lines_of(client: OpenAI, file_id: str | None) -> list[dict[str, Any]]:
-    assert file_id is not None
-    return [json.loads(line) for line in client.files.content(file_id).iter_lines() if line]
-
-
-def test_batch_goes_through_its_states_to_two_files(client: OpenAI, stand_in: StandIn) -> None:
-    clock = Clock()
-    stand_in.clock, stand_in.batch_seconds = clock, 1000
-    batch, states = submit(client, "a lighthouse", "a quay", "[moderation_blocked] a fight"), []
     for _ in range(11):
         ended = client.batches.retrieve(batch.id)
         states.append(ended.status)
@@ -123,11 +89,14 @@ def test_batch_goes_through_its_states_to_two_files(client: OpenAI, stand_in: St
 
     assert list(dict.fromkeys(states)) == ["validating", "in_progress", "finalizing", "completed"]
     assert batch.metadata == {"shard": "1"}
-    pictures = {line["custom_id"]: line["response"]["body"] for line in lines_of(client, ended.output_file_id)}
+    output, errors = (
+        [json.loads(line) for line in client.files.content(file_id or "").iter_lines() if line]
+        for file_id in (ended.output_file_id, ended.error_file_id)
+    )
+    pictures = {line["custom_id"]: line["response"]["body"] for line in output}
     assert list(pictures) == ["a quay", "a lighthouse"], "the order of the output is not that of the input"
     assert base64.b64decode(pictures["a quay"]["data"][0]["b64_json"]).startswith(b"\x89PNG")
-    [refused] = lines_of(client, ended.error_file_id)
-    assert refused["response"]["body"]["error"]["code"] == "moderation_blocked"
+    assert [line["response"]["body"]["error"]["code"] for line in errors] == ["moderation_blocked"]
     assert ended.request_counts
     assert (ended.request_counts.completed, ended.request_counts.failed) == (2, 1)
 
@@ -164,8 +133,6 @@ def test_prices_are_those_of_the_module() -> None:
         (MODEL, "1024x1024", "max", 7024),
         (MODEL, "3840x2160", "medium", 865),
         ("gpt-image-2", "2048x2048", "medium", 3568),
-        ("gpt-image-1-mini", "1536x1024", "low", 400),
-        (MODEL, "auto", "auto", 439),
         ("dall-e-3", "1024x1024", "standard", 0),
     ],
 )
@@ -181,14 +148,10 @@ def test_picture_costs_the_published_tokens(model: str, size: str, quality: str,
 @pytest.mark.parametrize(
     ("parameters", "code", "param"),
     [
-        ({"prompt": ""}, "empty_string", "prompt"),
         ({"prompt": "x" * 32_001}, "string_above_max_length", "prompt"),
         ({"model": "gpt-image-1"}, "invalid_value", "model"),
         ({"response_format": "b64_json"}, "unknown_parameter", "response_format"),
-        ({"n": "1"}, "invalid_type", "n"),
         ({"size": "1000x1000"}, "invalid_value", "size"),
-        ({"size": "4096x4096"}, "invalid_value", "size"),
-        ({"size": "3840x1024"}, "invalid_value", "size"),
         ({"background": "transparent", "output_format": "jpeg"}, "invalid_value", "background"),
         ({"output_compression": 50}, "invalid_value", "output_compression"),
         ({"output_compression": 101, "output_format": "jpeg"}, "integer_above_max_value", "output_compression"),
