@@ -14,13 +14,7 @@ from local.expand_template import EVERY_OPTION, Stack, deploy
 ID = "0f5c8a1e-3b1d-51ef-9a52-0a1b2c3d4e5f"
 WEBHOOK = {name: EVERY_OPTION[name] for name in ("EventBridgeNotifications", "WebhookSecret", "WebhookUrl")}
 PICTURES = [object_key("acme-co_7", ID, picture_type.extension) for picture_type in PICTURE_TYPES]
-OTHER_KEYS = [
-    object_key("acme-co_7", ID, ".json"),
-    f"temporal/cli_1/{ID}.png.json",
-    "budgets/cli_1/2026-11.json",
-    "lists/cover.png",
-    "results/spring/manifest.json",
-]
+OTHER_KEYS = [object_key("acme-co_7", ID, ".json"), f"temporal/cli_1/{ID}.png.json", "lists/cover.png"]
 PAGE = (Path(__file__).parents[3] / "docs" / "notifications.md").read_text("utf-8")
 DOCUMENTED = {
     example["detail-type"][0]: example
@@ -88,18 +82,9 @@ def test_whole_event_is_sent_with_retries_and_a_queue(stack: Stack) -> None:
     "missing", [{"WebhookUrl": ""}, {"WebhookSecret": ""}, {"EventBridgeNotifications": "false"}], ids=str
 )
 def test_webhook_needs_all_parameters(stack: Stack, missing: dict[str, str]) -> None:
-    incomplete = deploy(**WEBHOOK | missing)
     reporting = stack.properties("PictureBucket")["NotificationConfiguration"]
 
-    assert stack.resources.keys() - incomplete.resources.keys() == {
-        "PictureStoredRule",
-        "UndeliveredQueue",
-        "UndeliveredQueuePolicy",
-        "UndeliveredWebhookAlarm",
-        "WebhookConnection",
-        "WebhookDestination",
-        "WebhookRole",
-    }
+    assert not re.search("PictureStored|Undelivered|Webhook", str(deploy(**WEBHOOK | missing).resources))
     assert reporting == {"EventBridgeConfiguration": {"EventBridgeEnabled": True}}
     assert "NotificationConfiguration" not in deploy().properties("PictureBucket")
     assert "UndeliveredWebhookAlarm" not in deploy(**WEBHOOK, CreateAlarms="false").resources
