@@ -1,97 +1,61 @@
-"""The commands of the Makefile, on machines with and without a fit Python."""
+"""The commands of the Makefile, in a checkout with a stub of uv and of ``make run``."""
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-FILES = {
-    "src/requirements.txt": "",
-    "requirements/local.txt": "",
-    "requirements/uv.txt": "",
-    "local/run.py": "import json, os, sys; print(json.dumps([sys.argv[1], dict(os.environ)]))",
-    "local/serve.py": """\
-import os, signal
-signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-os.write(1, b"ready\\n")
-signal.sigwait({signal.SIGTERM})
-os.write(1, b"terminated\\n")
-""",
-    "Makefile": (ROOT / "Makefile").read_text("utf-8"),
-}
-PYTHONS = ("python3.13", "python3.12", "python3.11", "python3")
-SHIM = "echo 'pyenv: command not found' >&2; exit 127"
 UV = f"""\
 [ "$1" = venv ] || exit 0
 for directory; do :; done
 mkdir -p "$directory/bin" && ln -s {sys.executable} "$directory/bin/python"
 """
-
-
-class Machine:
-    """A checkout of the Makefile, and programs that precede those of this machine. Python is fit, but for its name."""
-
-    def __init__(self, directory: Path) -> None:
-        self.checkout = directory / "check out"
-        self._programs = directory / "programs"
-        self._programs.mkdir()
-        for name, content in FILES.items():
-            (self.checkout / name).parent.mkdir(parents=True, exist_ok=True)
-            (self.checkout / name).write_text(content, "utf-8")
-        self.install("uv", UV)
-        for name in PYTHONS:
-            self.install(name, SHIM)
-        self.install_python()
-
-    def install(self, name: str, script: str) -> None:
-        program = self._programs / name
-        program.write_text(f"#!/bin/sh\n{script}\n")
-        program.chmod(0o755)
-
-    def install_python(self, pretending: str = "pass") -> None:
-        """Install this interpreter, changed by a statement that precedes the code of `-c`. `-m venv` makes a stub."""
-        self.install(
-            "python3",
-            f"""case "$1" in
-              -c) exec {sys.executable} -c 'import sys; {pretending}; exec(sys.argv[1])' "$2" ;;
-              *) mkdir -p "$4/bin" && exec ln -s {shutil.which("true")} "$4/bin/python" ;;
-            esac""",
-        )
-
-    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
-        path = f"{self._programs}:{os.environ['PATH']}"
-        return subprocess.Popen(
-            ["make", "UV=uv", *arguments],
-            cwd=self.checkout,
-            env={"PATH": path, "HOME": os.environ["HOME"], **environment},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def make(self, *arguments: str, **environment: str) -> tuple[int, str, str]:
-        """Return the exit status, standard output and standard error."""
-        with self.start(*arguments, **environment) as process:
-            output, errors = process.communicate()
-        return process.returncode, output, errors
+FILES = {
+    "src/requirements.txt": "",
+    "requirements/local.txt": "",
+    "requirements/uv.txt": "",
+    ".venv-uv/.installed": "",
+    "local/run.py": "import json, os, sys; print(json.dumps([sys.argv[1], dict(os.environ)]))",
+    "Makefile": (Path(__file__).parents[2] / "Makefile").read_text("utf-8"),
+}
 
 
 @pytest.fixture
-def machine(tmp_path: Path) -> Machine:
-    return Machine(tmp_path)
+def checkout(tmp_path: Path) -> Path:
+    checkout = tmp_path / "check out"
+    for name, content in FILES.items():
+        (checkout / name).parent.mkdir(parents=True, exist_ok=True)
+        (checkout / name).write_text(content, "utf-8")
+    install(tmp_path, "uv", UV)
+    return checkout
 
 
-def test_set_up_runs_once_and_reports_to_standard_error(machine: Machine) -> None:
-    (_, first, installing), (_, second, silence) = machine.make("run"), machine.make("run")
+def install(folder: Path, name: str, script: str) -> None:
+    (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+    (folder / name).chmod(0o755)
 
-    assert json.loads(first)[0] == json.loads(second)[0] == "events/direct.json"
+
+def make(checkout: Path, *arguments: str, **environ: str) -> tuple[int, str, str]:
+    """Return the exit status, standard output and standard error. Programs beside the checkout precede all others."""
+    path = f"{checkout.parent}:{os.environ['PATH']}"
+    environ = {"PATH": path, "HOME": os.environ["HOME"], **environ}
+    command = ["make", "UV=uv", *arguments]
+    done = subprocess.run(command, cwd=checkout, env=environ, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_set_up_runs_once_and_reports_to_standard_error(checkout: Path) -> None:
+    _, output, installing = make(checkout, "run", NO_PROXY="example.org", AWS_PROFILE="mine")
+    event, environ = json.loads(output)
+
     assert "Installing src/requirements.txt" in installing
-    assert silence == ""
+    assert make(checkout, "run")[2] == ""
+    assert event == "events/direct.json"
+    assert environ["NO_PROXY"] == "127.0.0.1,localhost,example.org"
+    assert "AWS_PROFILE" not in environ
 
 
 @pytest.mark.parametrize(
@@ -99,66 +63,37 @@ def test_set_up_runs_once_and_reports_to_standard_error(machine: Machine) -> Non
     [
         ("sys.version_info = (3, 9, 18)", "Python 3.11 or newer is needed, found 3.9: install one"),
         ('sys.version_info = (3, 12, 3); sys.modules["ensurepip"] = None', "Python 3.12 has no venv module"),
-        ("sys.exit(127)", "Python 3.11 or newer is needed, found none: install one"),
     ],
 )
-def test_unfit_python_is_reported_in_one_line(machine: Machine, pretending: str, message: str) -> None:
-    machine.install_python(pretending)
+def test_unfit_python_is_reported(checkout: Path, pretending: str, message: str) -> None:
+    (checkout / ".venv-uv" / ".installed").unlink()
+    for name in ("python3.13", "python3.12", "python3.11", "python3"):
+        script = f"exec {sys.executable} -c 'import sys; {pretending}; exec(sys.argv[1])' \"$2\""
+        install(checkout.parent, name, script)
 
-    status, output, errors = machine.make("run")
+    status, output, errors = make(checkout, "run")
 
-    first_line, *lines_of_make = errors.splitlines()
     assert (status, output) == (2, "")
-    assert first_line.startswith(message)
-    assert all(line.startswith("make: ***") for line in lines_of_make)
+    assert errors.startswith(message)
 
 
-@pytest.mark.parametrize(
-    "text", ["""It's a "cat", `id` $(id) $HOME ${HOME} $$ \\ # 100% ; | & <é>""", "two\nlines", ""]
-)
-def test_prompt_and_event_arrive_unchanged(machine: Machine, text: str) -> None:
-    event, by_argument = json.loads(machine.make("run", f"PROMPT={text}", f"EVENT={text}")[1])
-    _, by_variable = json.loads(machine.make("run", PROMPT=text)[1])
+@pytest.mark.parametrize("text", ["""It's a "cat", `id` $(id) $HOME ${HOME} $$ \\ # 100% ; | & <é>\n2""", ""])
+def test_prompt_and_event_arrive_unchanged(checkout: Path, text: str) -> None:
+    event, by_argument = json.loads(make(checkout, "run", f"PROMPT={text}", f"EVENT={text}")[1])
+    _, by_variable = json.loads(make(checkout, "run", PROMPT=text)[1])
 
     assert event == by_argument["PROMPT"] == by_variable["PROMPT"] == text
 
 
-def test_proxies_and_profiles_of_the_user_do_not_apply(machine: Machine) -> None:
-    _, environment = json.loads(machine.make("run", NO_PROXY="example.org", AWS_PROFILE="mine")[1])
+@pytest.mark.parametrize("arguments", ["run EVENTS=a", "run prompt=a", "run FILE=a", "batch EVENT=a"])
+def test_misspelt_variable_is_refused(checkout: Path, arguments: str) -> None:
+    status, output, errors = make(checkout, *arguments.split())
 
-    assert environment["NO_PROXY"].split(",") == ["127.0.0.1", "localhost", "example.org"]
-    assert environment["no_proxy"].startswith("127.0.0.1,localhost")
-    assert "AWS_PROFILE" not in environment
-
-
-@pytest.mark.parametrize(
-    "arguments", ["run EVENTS=a", "run prompt=a", "run FILE=a", "batch EVENT=a", "sam-invoke FILE=a"]
-)
-def test_misspelt_variable_is_refused(machine: Machine, arguments: str) -> None:
-    status, output, errors = machine.make(*arguments.split())
-
-    assert (status, output) == (2, "")
-    assert "EVENT" in errors
+    assert (status, output, "EVENT" in errors) == (2, "", True)
 
 
-def test_termination_of_make_ends_the_server(machine: Machine) -> None:
-    with machine.start("serve") as make:
-        assert make.stdout
-        assert make.stdout.readline() == "ready\n"
-        make.terminate()
-        output, _ = make.communicate(timeout=30)
+def test_clean_keeps_pictures(checkout: Path) -> None:
+    (checkout / "out").mkdir()
+    make(checkout, "clean")
 
-    assert output == "terminated\n"
-
-
-def test_clean_keeps_pictures_and_clean_all_removes_them(machine: Machine) -> None:
-    out = machine.checkout / "out"
-    out.mkdir()
-    machine.make("run")
-
-    _, _, errors = machine.make("clean")
-
-    assert (out.exists(), (machine.checkout / ".venv").exists()) == (True, False)
-    assert "out/" in errors
-    machine.make("clean-all")
-    assert not out.exists()
+    assert [(checkout / name).exists() for name in ("out", ".venv-uv")] == [True, False]
