@@ -2,10 +2,8 @@
 
 import ast
 import json
-import re
 import subprocess
 import sys
-from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -17,12 +15,6 @@ from trim_botocore import OPERATIONS
 SOURCE = Path(__file__).parents[2] / "src"
 FUNCTIONS = sorted(path.stem for path in (SOURCE / "generate_image/functions").glob("[a-z]*.py"))
 FUNCTIONS_WITH_PROVIDER = {"generate_image", "model_watch", "batch_shards"}
-PINNED = set(re.findall(r"^([\w-]+)==", (SOURCE / "requirements.txt").read_text("utf-8"), re.MULTILINE))
-DISTRIBUTIONS = packages_distributions()
-OPTIONAL = {"brotli", "brotlicffi", "_brotli", "zstandard", "simplejson", "chardet", "socks", "h2"}
-"""Packages that the pinned ones import if they are installed. The artifact has none of them."""
-OTHERS = {"generate_image", "sitecustomize", "_distutils_hack"}
-"""Our package, and the modules that some Pythons import at their start."""
 SLOW = {"asyncio", "sqlite3", "unittest", "openai", "pydantic", "aws_xray_sdk", "cryptography"}
 PROBE = """
 import contextlib, gc, json, sys
@@ -53,7 +45,7 @@ ENVIRONMENT = {
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_function_imports_only_the_packages_it_needs(function: str) -> None:
+def test_function_imports_no_slow_package(function: str) -> None:
     process = subprocess.run(
         [sys.executable, "-c", PROBE.format(function=function)],
         env={"PYTHONPATH": str(SOURCE), "PYTHONDONTWRITEBYTECODE": "1", **ENVIRONMENT},
@@ -62,8 +54,6 @@ def test_function_imports_only_the_packages_it_needs(function: str) -> None:
         check=True,
     )
     loaded, collections_before_clients, has_usual_thresholds, frozen_objects = json.loads(process.stdout)
-    foreign = {name for name in loaded if name not in sys.stdlib_module_names and "__mypyc" not in name}
-    assert {DISTRIBUTIONS[name][0].replace("_", "-") for name in foreign - OPTIONAL - OTHERS} <= PINNED
     assert not SLOW & set(loaded)
     assert ("requests" in loaded) == (function in FUNCTIONS_WITH_PROVIDER)
     assert collections_before_clients <= 3

@@ -16,7 +16,6 @@ def parse(text: str, *, allows_local_hosts: bool = False) -> Credentials:
 
 def test_all_fields_are_read() -> None:
     secret = {"apiKey": " sk-a ", "baseUrl": "https://eu.example/v1/", "organization": "org-1", "project": "proj-1"}
-
     assert parse(json.dumps(secret)) == Credentials("sk-a", "https://eu.example/v1", "org-1", "proj-1")
     assert parse('{"apiKey": "sk-a", "organization": "", "project": null}') == Credentials("sk-a")
     assert parse(LOCAL, allows_local_hosts=True).base_url == "http://127.0.0.1:9001/v1"
@@ -29,7 +28,6 @@ def test_all_fields_are_read() -> None:
     ("secret", "message"),
     [
         ("", "must be a JSON object"),
-        ("not JSON", "must be a JSON object"),
         ('["apiKey"]', "must be a JSON object"),
         ("[" * 100_000, "must be a JSON object"),
         ("{}", "has no apiKey"),
@@ -41,7 +39,6 @@ def test_all_fields_are_read() -> None:
         ('{"apiKey": "sk-a", "organization": "org\\n"}', "organization .* must be a plain string"),
         ('{"apiKey": "sk-a", "project": "p q"}', "project .* must be a plain string"),
         ('{"apiKey": "sk-a", "baseUrl": "http://api.example/v1"}', "must be an https URL"),
-        ('{"apiKey": "sk-a", "baseUrl": "file:///etc/passwd"}', "must be an https URL"),
         (LOCAL, "must be an https URL"),  # in Lambda, the Runtime API and extensions listen there
         *(
             (f'{{"apiKey": "sk-a", "monthlyBudgetUsd": {amount}}}', "monthlyBudgetUsd .* must be an amount in US")
@@ -52,5 +49,4 @@ def test_all_fields_are_read() -> None:
 def test_unusable_secret_is_refused(secret: str, message: str) -> None:
     with pytest.raises(CredentialsError, match=message) as raised:
         parse(secret)
-
     assert "sk-" not in str(raised.value)

@@ -31,19 +31,15 @@ def boundary(respond: Respond | None = None) -> tuple[Serve, StringIO]:
     return with_boundary(serve, Environment(settings=settings, log=log, clients=cast("Any", None)), respond), stream
 
 
-def test_unexpected_exception_becomes_an_internal_error() -> None:
+def test_only_an_unexpected_exception_becomes_another_error() -> None:
     function, log = boundary()
+    with pytest.raises(RateLimitedError) as raised:
+        function(LIMITED, LocalContext())
+    assert raised.value is LIMITED
     with pytest.raises(InternalError, match="KeyError"):
         function(KeyError("a secret prompt"), LocalContext())
     assert "secret" not in log.getvalue()
     assert "serve (" in log.getvalue(), "the log names the place"
-
-
-def test_error_of_the_contract_is_raised_unchanged() -> None:
-    function, _ = boundary()
-    with pytest.raises(RateLimitedError) as raised:
-        function(LIMITED, LocalContext())
-    assert raised.value is LIMITED
 
 
 def test_http_function_responds_and_drops_the_keys_of_its_log() -> None:
