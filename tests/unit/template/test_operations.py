@@ -46,8 +46,6 @@ QUERIES = re.findall(r"^```logs-insights\n(.*?)^```", PAGES, re.MULTILINE | re.D
 PLACEHOLDER = "IMAGE-ID"
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/CWL_QuerySyntax.html
 WORDS = {"fields", "filter", "stats", "sort", "limit", "and", "as", "asc", "by", "desc", "in", "like", "not", "or"}
-
-
 PICTURE = BoughtPicture("gpt-image-2.6-flare", "req_1", Usage(23, 439, 462), 0.0133)
 IMAGE_ID = "0f5c8a1e-3b1d-51ef-9a52-0a1b2c3d4e5f"
 
@@ -167,18 +165,15 @@ def test_dashboard_has_every_alarm_and_the_cost_of_each_client(stack: Stack, lin
     assert widgets(deploy(CreateAlarms="false"), "alarm") == []
 
 
-def test_spending_alarm_adds_up_all_models() -> None:
-    alarm = deploy(SpendingAlarmUsdPerHour="25").properties("SpendingAlarm")
+def test_alarms_follow_the_limit_and_the_first_model() -> None:
+    """The spending alarm adds up all models."""
+    found = alarms(deploy(**EVERY_OPTION, ImageModels="gpt-image-2,gpt-image-2.6-flare", SpendingAlarmUsdPerHour="25"))
+    [spending] = found["SpendingAlarm"]["Metrics"]
 
-    assert alarm["Metrics"][0]["Expression"].startswith("SELECT SUM(CostUsd)")
-    assert (alarm["Metrics"][0]["Period"], alarm["Threshold"]) == (3600, "25")
-    assert alarm["ComparisonOperator"] == "GreaterThanThreshold"
+    assert found["SpendingAlarm"]["ComparisonOperator"] == "GreaterThanThreshold"
+    assert found["SpendingAlarm"]["Threshold"] == "25"
+    assert (spending["Expression"].split(" FROM")[0], spending["Period"]) == ("SELECT SUM(CostUsd)", 3600)
     assert "SpendingAlarm" not in deploy(SpendingAlarmUsdPerHour="0").resources
-
-
-def test_model_alarms_are_about_the_first_model() -> None:
-    found = alarms(deploy(**EVERY_OPTION, ImageModels="gpt-image-2,gpt-image-2.6-flare"))
-
     assert {"Name": "model", "Value": "gpt-image-2"} in found["ModelDaysLeftAlarm"]["Dimensions"]
     assert found["FallbackModelAlarm"]["Metrics"][0]["Expression"].endswith("model != 'gpt-image-2'")
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from generate_image.picture import PICTURE_TYPES, object_key
 from local.expand_template import EVERY_OPTION, TEMPLATE, Stack, deploy, parse_template
 
 SAM_PYTHON = TEMPLATE.parent / ".venv-sam" / "bin" / "python"
@@ -105,13 +106,11 @@ def test_cloudfront_reads_pictures_and_no_record() -> None:
     policy = deploy(Delivery="cloudfront").properties("PictureBucketPolicy")["PolicyDocument"]
     [allowed] = [each["Resource"] for each in policy["Statement"] if each["Sid"] == "CloudFrontReadsPictures"]
     patterns = [re.escape(arn).replace(r"\*", ".*") for arn in allowed]
-    keys = ["cli_1/0f.png", "cli_1/0f.jpg", "cli_1/0f.webp", "cli_1/0f.json", "cli_1/0f", "../lists/1.png", "1.png"]
+    pictures = [object_key("1", "0f", picture_type.extension) for picture_type in PICTURE_TYPES]
+    others = ["temporal/cli_1/0f.json", "temporal/cli_1/0f", "temporal/1.png", "lists/1.png"]
 
-    assert [key for key in keys if re.fullmatch("|".join(patterns), f"arn:aws:s3:::picturebucket/temporal/{key}")] == [
-        "cli_1/0f.png",
-        "cli_1/0f.jpg",
-        "cli_1/0f.webp",
-    ]
+    for key in pictures + others:
+        assert bool(re.fullmatch("|".join(patterns), f"arn:aws:s3:::picturebucket/{key}")) == (key in pictures), key
     assert "CloudFrontReadsPictures" not in str(deploy().resources)
 
 
