@@ -10,7 +10,7 @@ from importlib.resources import files
 from io import StringIO
 from itertools import product
 from threading import Event
-from typing import Any, Literal
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
@@ -24,11 +24,6 @@ from tests.page.visit import SUBMIT, Visit
 pytestmark = pytest.mark.slow
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 PROMPT = "Un gato astronauta en la luna"
-RATE_LIMITED: dict[str, Any] = {
-    "status": 429,
-    "headers": {"Content-Type": "application/problem+json", "Retry-After": "600"},
-    "body": '{"title": "Too Many Requests", "detail": "Wait.", "code": "RateLimitedError", "retryable": true}',
-}
 BUDGET = {"MONTHLY_BUDGET_USD": "0.02", "MAX_PICTURE_USD": "0.0132", "IMAGE_MODELS": "gpt-image-2.6-flare"}
 AXE = (files("axe_playwright_python") / "axe.min.js").read_text("utf-8")
 FINDINGS = "axe.run().then(({violations}) => violations.map(({id, nodes}) => [id, nodes[0].html]))"
@@ -190,24 +185,6 @@ def test_problem_marks_its_field(visit: Visit) -> None:
         visit.field(label).fill(right)
 
 
-def test_retryable_problem_is_sent_again_after_its_time(visit: Visit, stand_in: StandIn) -> None:
-    visit.page.clock.install()
-    visit.open()
-    # The state machine would retry for a long time before it reports such a problem.
-    visit.page.route("**/images", lambda route: route.fulfill(**RATE_LIMITED), times=1)
-    visit.send(PROMPT)
-    retry = visit.see_problem("RateLimitedError", "status of 429").get_by_role("button", name="Send again")
-    expect(visit.page.get_by_text("in 600 s (Retry-After)")).to_be_visible()
-    expect(retry).to_be_disabled()
-    visit.page.clock.fast_forward("10:01")
-    expect(retry).to_be_enabled()
-    key = visit.key()
-    retry.click()
-    visit.see_picture(PROMPT)
-    assert visit.sent_key() == key
-    assert stand_in.ledger()["billed"] == 1
-
-
 def test_lost_server_leaves_the_request_open(visit: Visit, stand_in: StandIn) -> None:
     visit.page.context.set_offline(offline=True)
     visit.send(PROMPT)
@@ -251,7 +228,7 @@ def test_every_state_is_accessible(visit: Visit, drawing: Event) -> None:
     visit.unfold("Options of the picture", "More fields of the event")
     assert_accessible(visit.page)
     visit.send(PROMPT, wait=0)
-    visit.see_waiting()
+    expect(visit.page.get_by_role("button", name="Stop waiting")).to_be_visible()
     assert_accessible(visit.page)
     drawing.set()
     visit.see_picture(PROMPT)
@@ -261,34 +238,3 @@ def test_every_state_is_accessible(visit: Visit, drawing: Event) -> None:
     visit.send("Otro faro " * 40)
     visit.see_problem("InvalidRequestError", "400")
     assert_accessible(visit.page)
-
-
-def test_picture_is_made_and_opened_by_keyboard(visit: Visit, drawing: Event) -> None:
-    page = visit.page
-    tab_to(page, "[name='config.prompt']")
-    page.keyboard.press("Control+A")
-    page.keyboard.type(PROMPT)
-    page.keyboard.press("Control+Enter")
-    visit.see_waiting()
-    page.keyboard.press("Escape")
-    expect(page.get_by_role("button", name=SUBMIT)).to_be_focused()
-    drawing.set()
-    visit.see_kept("ready")
-    tab_to(page, "#requests button")
-    page.keyboard.press("Enter")
-    visit.see_fact("Origin", "bought before, read again")
-    expect(page.get_by_role("region", name="The result")).to_be_focused()
-    tab_to(page, ".main", "Shift+Tab")
-    page.keyboard.press("Space")
-    visit.see_fact("Origin", "replayed: nothing was bought")
-
-
-def tab_to(page: Page, selector: str, key: str = "Tab") -> None:
-    """Press Tab until an element has the focus; assert that the focus is visible on the way."""
-    focused = page.locator(":focus")
-    for _ in range(40):
-        page.keyboard.press(key)
-        assert focused.evaluate("(element) => getComputedStyle(element).outlineStyle") != "none"
-        if focused.evaluate("(element, selector) => element.matches(selector)", selector):
-            return
-    pytest.fail(f"Tab does not reach {selector}")

@@ -13,14 +13,10 @@ class Visit:
 
     def __init__(self, page: Page, url: str) -> None:
         self.page = page
-        self.url = url
         self.complaints: list[str] = []
         page.on("console", self._on_console)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.open()
-
-    def open(self) -> None:
-        self.page.goto(self.url)
+        page.goto(url)
 
     def send(self, prompt: str, *, wait: int = 25) -> None:
         """Fill in the form and send it. wait: seconds until the first response."""
@@ -48,9 +44,6 @@ class Visit:
         assert all(part in found for part, found in zip(complaints, self.complaints, strict=True))
         self.complaints.clear()
         return problem
-
-    def see_waiting(self) -> None:
-        expect(self.page.get_by_role("button", name="Stop waiting")).to_be_visible()
 
     def see_fact(self, name: str, value: str | re.Pattern[str]) -> None:
         """Wait for a fact beside the picture, such as its price."""

@@ -19,6 +19,7 @@ FILES = {
     "requirements/uv.txt": "",
     ".venv-uv/.installed": "",
     "local/run.py": "import json, os, sys; print(json.dumps([sys.argv[1], dict(os.environ)]))",
+    "local/serve.py": "import signal; print('ready', flush=True); signal.pause()",
     "Makefile": (Path(__file__).parents[2] / "Makefile").read_text("utf-8"),
 }
 
@@ -38,13 +39,20 @@ def install(folder: Path, name: str, script: str) -> None:
     (folder / name).chmod(0o755)
 
 
-def make(checkout: Path, *arguments: str, **environ: str) -> tuple[int, str, str]:
-    """Return the exit status, standard output and standard error. Programs beside the checkout precede all others."""
-    path = f"{checkout.parent}:{os.environ['PATH']}"
-    environ = {"PATH": path, "HOME": os.environ["HOME"], **environ}
+def start(checkout: Path, *arguments: str, **environ: str) -> subprocess.Popen[str]:
+    """Start make. Programs beside the checkout precede all others."""
+    environ = {"PATH": f"{checkout.parent}:{os.environ['PATH']}", "HOME": os.environ["HOME"], **environ}
     command = ["make", "UV=uv", *arguments]
-    done = subprocess.run(command, cwd=checkout, env=environ, capture_output=True, text=True, check=False)
-    return done.returncode, done.stdout, done.stderr
+    return subprocess.Popen(
+        command, cwd=checkout, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def make(checkout: Path, *arguments: str, **environ: str) -> tuple[int, str, str]:
+    """Return the exit status, standard output and standard error."""
+    with start(checkout, *arguments, **environ) as process:
+        output, errors = process.communicate()
+    return process.returncode, output, errors
 
 
 def test_set_up_runs_once_and_reports_to_standard_error(checkout: Path) -> None:
@@ -90,6 +98,14 @@ def test_misspelt_variable_is_refused(checkout: Path, arguments: str) -> None:
     status, output, errors = make(checkout, *arguments.split())
 
     assert (status, output, "EVENT" in errors) == (2, "", True)
+
+
+def test_termination_of_make_ends_the_server(checkout: Path) -> None:
+    with start(checkout, "serve") as process:
+        assert process.stdout
+        assert process.stdout.readline() == "ready\n"
+        process.terminate()
+        process.communicate(timeout=30)  # standard output is open until the server ends
 
 
 def test_clean_keeps_pictures(checkout: Path) -> None:
