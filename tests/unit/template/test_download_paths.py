@@ -7,7 +7,7 @@ import dukpy  # type: ignore[import-untyped]  # ships no types
 import pytest
 
 from generate_image.aws.links import OpenLinks
-from generate_image.picture import PICTURE_TYPES, object_key
+from generate_image.picture import PICTURE_TYPES, PictureType, object_key
 from local.expand_template import deploy
 
 DOMAIN = "d111111abcdef8.cloudfront.net"
@@ -22,20 +22,19 @@ def response(path: str) -> dict[str, Any]:
     https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/functions-event-structure.html: the path is as
     the viewer sent it, neither decoded nor normalized.
     """
-    request = {"method": "GET", "uri": path, "querystring": {"versionId": {"value": "1"}}, "headers": {}, "cookies": {}}
-    event = {"version": "1.0", "context": {"eventType": "viewer-request"}, "viewer": {}, "request": request}
+    event = {"request": {"uri": path}}
     code = deploy(**STACK).properties("DownloadPaths")["FunctionCode"]
     result: dict[str, Any] = dukpy.evaljs([code, "handler(JSON.parse(dukpy.event))"], event=json.dumps(event))
     return result
 
 
-@pytest.mark.parametrize("extension", [picture_type.extension for picture_type in PICTURE_TYPES])
-@pytest.mark.parametrize("client_id", ["1", "acme-co_7", LONGEST_CLIENT])
-def test_link_leads_to_its_picture(client_id: str, extension: str) -> None:
-    key = object_key(client_id, ID, extension)
+@pytest.mark.parametrize("picture_type", PICTURE_TYPES)
+@pytest.mark.parametrize("client_id", ["acme-co_7", LONGEST_CLIENT])
+def test_link_leads_to_its_picture(client_id: str, picture_type: PictureType) -> None:
+    key = object_key(client_id, ID, picture_type.extension)
     path = OpenLinks(DOMAIN, 7).link(key, 0).url.removeprefix(f"https://{DOMAIN}")
 
-    assert path == f"/download/cli_{client_id}/{ID}{extension}"
+    assert path == f"/download/cli_{client_id}/{ID}{picture_type.extension}"
     assert response(path)["uri"] == f"/{key}"
 
 

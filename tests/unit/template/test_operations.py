@@ -26,14 +26,11 @@ QUERY = re.compile(
     r"SELECT SUM\((?P<metric>\w+)\) FROM SCHEMA\(\"(?P<schema>\w+\", [\w, ]+)\) "
     r"WHERE service = '(?P<service>[\w-]+)'(?: AND model != '[^']+')?"
 )
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/aws-services-cloudwatch-metrics.html
 AWS_METRICS = {
-    # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
     "AWS/Lambda": ("FunctionName", {"ConcurrentExecutions", "Duration", "Errors", "Throttles"}),
-    # https://docs.aws.amazon.com/step-functions/latest/dg/procedure-cw-metrics.html
     "AWS/States": ("StateMachineArn", {"ExecutionsFailed", "ExecutionsSucceeded"}),
-    # https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-metrics.html
     "AWS/ApiGateway": ("ApiId", {"4xx", "5xx", "Count"}),
-    # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
     "AWS/SQS": ("QueueName", {"ApproximateNumberOfMessagesVisible"}),
 }
 Metric = tuple[str, str, dict[str, str]]
@@ -43,7 +40,6 @@ PAGE = (DOCS / "operations.md").read_text("utf-8")
 ALARMS = PAGE.partition("## Alarms")[2].partition("\n## ")[0]
 PAGES = PAGE + (DOCS / "budget.md").read_text("utf-8")
 QUERIES = re.findall(r"^```logs-insights\n(.*?)^```", PAGES, re.MULTILINE | re.DOTALL)
-PLACEHOLDER = "IMAGE-ID"
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/CWL_QuerySyntax.html
 WORDS = {"fields", "filter", "stats", "sort", "limit", "and", "as", "asc", "by", "desc", "in", "like", "not", "or"}
 PICTURE = BoughtPicture("gpt-image-2.6-flare", "req_1", Usage(23, 439, 462), 0.0133)
@@ -234,7 +230,7 @@ def test_query_reads_logged_fields(stack: Stack, lines: list[dict[str, Any]], qu
     matching = [
         line
         for line in [*lines, request]
-        if all(name in line and (values == {PLACEHOLDER} or line[name] in values) for name, values in compared.items())
+        if all(name in line and (values == {"IMAGE-ID"} or line[name] in values) for name, values in compared.items())
     ]
 
     assert _fields(query) <= set().union(*matching)
