@@ -72,9 +72,7 @@ CAUSE = json.dumps({"errorMessage": "the prompt was: Un faro"})
 @pytest.mark.parametrize(
     ("status", "error", "cause", "code", "message"),
     [
-        ("RUNNING", "", CAUSE, None, ""),
-        ("PENDING_REDRIVE", "", CAUSE, None, ""),
-        ("SUCCEEDED", "", CAUSE, None, ""),
+        *((status, "", CAUSE, None, "") for status in ("RUNNING", "PENDING_REDRIVE", "SUCCEEDED")),
         ("TIMED_OUT", "States.Timeout", CAUSE, "StepFunctionsError", "ended with States.Timeout"),
         ("ABORTED", "", CAUSE, "StepFunctionsError", "ended with ABORTED"),
         ("FAILED", "Sandbox.Timedout", CAUSE, "StepFunctionsError", "ended with Sandbox.Timedout"),
