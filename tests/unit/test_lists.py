@@ -16,6 +16,7 @@ from generate_image.lists.json_array import BrokenArrayError, JsonArray
 from tests.events import EVENTS
 
 DEFAULTS = {"client_id": 1, "credentials_id": "shared"}
+LIMITS = {"max_concurrency", "tolerated_failure_percentage"}
 EVENT = {"client_id": 1, "config": {"credentials_id": "shared"}}
 
 
@@ -29,41 +30,36 @@ def events_of(key: str, content: str | bytes, **fields: object) -> list[dict[str
     return [json.loads(line) for line in event_lines(read_list(io.BytesIO(written), batch.list_format), batch)]
 
 
-def as_list(key: str, items: list[object]) -> str:
-    return json.dumps(items, indent=1) if key.endswith(".json") else "\n\n".join(map(json.dumps, items))
-
-
-@pytest.mark.parametrize("key", ["lists/spring.json", "lists/spring.jsonl"])
-def test_json_item_gets_every_default(key: str) -> None:
-    items: list[object] = [
-        {"id": "a", "data": {"prompt_image": "A quay", "order": {"number": 4711}}},
-        {"id": 7, "nextModule": "own", "config": {"prompt": "A pier", "options": {"size": "1024x1024"}}},
-        {"data": {"prompt": "A ferry"}, "client_id": None, "config": None, "idempotency_key": "not taken"},
-        {"id": 1.5, "client_id": "acme", "config": {"credentials_id": "theirs"}, "data": {"prompt": "A buoy"}},
+def test_json_item_gets_every_default() -> None:
+    items: list[dict[str, Any]] = [
+        {"id": "a", "config": None, "data": {"prompt_image": "A quay", "order": {"number": 4711}}},
+        {"client_id": None, "config": {"prompt": "A ferry", "credentials_id": None}, "idempotency_key": "not taken"},
+        {
+            "id": 1.5,
+            "client_id": "acme",
+            "nextModule": "own",
+            "config": {"credentials_id": "theirs", "options": {"size": "1024x1024"}},
+            "data": {"prompt": "A buoy"},
+        },
     ]
 
-    first, second, third, fourth = events_of(key, as_list(key, items), nextModule="next")
+    first, second, third = events_of("lists/spring.json", json.dumps(items, indent=1), nextModule="next")
 
-    data = {"prompt_image": "A quay", "order": {"number": 4711}}
-    assert first == EVENT | {"nextModule": "next", "data": data, "idempotency_key": "spring/a"}
-    config = {"credentials_id": "shared", "prompt": "A pier", "options": {"size": "1024x1024"}}
-    assert second == EVENT | {"nextModule": "own", "config": config, "idempotency_key": "spring/7"}
-    assert third == EVENT | {"nextModule": "next", "data": {"prompt": "A ferry"}, "idempotency_key": "spring/#2"}
-    assert fourth == {
-        "nextModule": "next",
-        "client_id": "acme",
-        "config": {"credentials_id": "theirs"},
-        "data": {"prompt": "A buoy"},
-        "idempotency_key": "spring/1.5",
-    }
+    assert first == EVENT | {"nextModule": "next", "data": items[0]["data"], "idempotency_key": "spring/a"}
+    config = {"credentials_id": "shared", "prompt": "A ferry"}
+    assert second == EVENT | {"nextModule": "next", "config": config, "idempotency_key": "spring/#1"}
+    del items[2]["id"]
+    assert third == items[2] | {"idempotency_key": "spring/1.5"}
 
 
 def test_csv_row_is_data_and_blank_cell_is_absent() -> None:
+    """Each client has its own ids. One prompt is longer than the limit of Python's CSV reader."""
+    long = "Un faro" + "o" * 200_000
     content = (
         "\ufeffid,prompt,client_id,credentials_id,nextModule,output_format,output_compression\r\n"
         'a,"A quay, with ""quotes"" and\r\na new line",acme,theirs,next, webp,80\r\n'
         "\r\n"
-        ",Un faro,,,, ,\r\n"
+        f"a,{long},,,, ,\r\n"
         ",A ferry\r\n"
     )
 
@@ -80,100 +76,66 @@ def test_csv_row_is_data_and_blank_cell_is_absent() -> None:
     }
     blank = dict.fromkeys(first["data"], "")
     assert others == [
-        EVENT | {"data": blank | {"prompt": "Un faro", "output_format": " "}, "idempotency_key": "spring/#1"},
+        EVENT | {"data": blank | {"id": "a", "prompt": long, "output_format": " "}, "idempotency_key": "spring/a"},
         EVENT | {"data": blank | {"prompt": "A ferry"}, "idempotency_key": "spring/#2"},
     ]
-
-
-@pytest.mark.parametrize(
-    ("key", "content", "keys"),
-    [
-        ("lists/a.csv", "it;no,in,d,prompt\n1,2,3,Un faro\n", ["a/#0"]),
-        ("lists/a.csv", "id,client_id,prompt\n1,acme,A quay\n1,other,A quay\n", ["a/1", "a/1"]),
-        ("lists/a.csv", f"id,prompt\n1,{'x' * 200_000}\n", ["a/1"]),
-        ("lists/a.csv", "id,prompt\n", []),
-        ("lists/a.json", " [ ] ", []),
-    ],
-    ids=["short names", "two clients", "long prompt", "no row", "no element"],
-)
-def test_each_item_has_its_key(key: str, content: str, keys: list[str]) -> None:
-    assert [event["idempotency_key"] for event in events_of(key, content)] == keys
 
 
 @pytest.mark.parametrize(("name", "invalid"), [("batch.json", 1), ("batch.jsonl", 0), ("batch.csv", 0)])
 def test_example_lists_have_four_valid_items(name: str, invalid: int) -> None:
     events = events_of(f"lists/{name}", (EVENTS / name).read_bytes())
-
-    assert [INVALID_LIST_ITEM in event for event in events].count(True) == invalid
-    assert len(events) == 4 + invalid
+    assert sorted(INVALID_LIST_ITEM in event for event in events) == [False] * 4 + [True] * invalid
 
 
-@pytest.mark.parametrize("key", ["lists/spring.json", "lists/spring.jsonl"])
 @pytest.mark.parametrize(
     ("item", "problem"),
     [
         (None, ": must be an object with config or data"),
         ({"id": "", "data": {"prompt": "x"}}, ": id: must not be blank"),
-        ({"id": None, "data": {"prompt": "x"}}, ": id: must be a string or a number"),
         ({"id": "#1", "data": {"prompt": "x"}}, " (id #1): id: must not begin with #"),
-        ({"id": "a" * 255, "data": {"prompt": "x"}}, f" (id {'a' * 64}): idempotency_key: must be a string of"),
+        ({"config": [], "data": {"prompt": "x"}}, ": config: must be a JSON object"),
         ({"ID": 1, "data": {"prompt": "x"}}, ": ID: unknown; did you mean id?"),
         ({"clientid": 2, "data": {"prompt": "x"}}, ": clientid: unknown; did you mean client_id?"),
         ({"config": {"prompt": "x", "credentials-id": 2}}, ": config.credentials-id: unknown; did you mean cred"),
         ({"id": "b", "data": {"prompt": " "}}, " (id b): prompt: one of"),
-        ({"config": [], "data": {"prompt": "x"}}, ": config: must be a JSON object"),
         ({"data": {"prompt": "x", "size": float("nan")}}, ": must not contain NaN"),
         ({"id": "\ud800", "data": {"prompt": "x"}}, " (id ?): "),
         ({"data": {"prompt": "x"}, "more": "x" * LARGEST_EVENT_BYTES}, ": has more than 245760 bytes, too many"),
     ],
 )
-def test_invalid_item_names_its_position(key: str, item: object, problem: str) -> None:
+def test_invalid_item_names_its_line(item: object, problem: str) -> None:
     good = {"data": {"prompt": "A quay"}}
 
-    first, invalid, last = events_of(key, as_list(key, [good, item, good]))
+    first, invalid, last = events_of("lists/spring.jsonl", "\n\n".join(map(json.dumps, [good, item, good])))
 
     assert (first["idempotency_key"], last["idempotency_key"]) == ("spring/#0", "spring/#2")
     assert invalid.keys() == {INVALID_LIST_ITEM}
-    position = "item #1" if key.endswith(".json") else "line 3"
-    assert invalid[INVALID_LIST_ITEM].startswith(position + problem)
+    assert invalid[INVALID_LIST_ITEM].startswith("line 3" + problem)
 
 
-@pytest.mark.parametrize(
-    ("row", "problem"),
-    [
-        ("1,A quay,high,5, at night", "line 2: has 5 cells for 4 columns; put a text with commas in double quotes"),
-        ("1,A quay,best,80%", "line 2 (id 1): config.options.quality: must be "),
-        ("1,A quay,high,80%", "line 2 (id 1): config.options.output_compression: must be "),
-    ],
-)
-def test_invalid_row_names_its_line(row: str, problem: str) -> None:
-    invalid, good = events_of("lists/a.csv", f"id,prompt,quality,output_compression\n{row}\n2,A pier,,\n")
+def test_invalid_rows_name_their_lines() -> None:
+    rows = "1,A quay,5, at night\n2,A pier,80%\n3,A ferry,\n"
+    too_long, percent, good = events_of("lists/a.csv", f"id,prompt,output_compression\n{rows}")
 
-    assert invalid[INVALID_LIST_ITEM].startswith(problem)
-    assert good["idempotency_key"] == "a/2"
+    problem = "line 2: has 4 cells for 3 columns; put a text with commas in double quotes"
+    assert too_long == {INVALID_LIST_ITEM: problem}
+    assert percent[INVALID_LIST_ITEM].startswith("line 3 (id 2): config.options.output_compression: must be ")
+    assert good["idempotency_key"] == "a/3"
 
 
 @pytest.mark.parametrize(
     ("suffix", "content", "problem"),
     [
-        ("json", "", "the file is empty"),
         ("json", '{"items": []}', "must contain one JSON array"),
         ("json", '[\n1,\n{"data": }\n]', "line 3 is not JSON (Expecting value, column 10)"),
-        ("json", "[1 2]", "line 1 is not JSON (Expecting ',' or ']', column 4)"),
-        ("json", "[1]\n2", "line 2 is not JSON (text after the end of the array, column 1)"),
-        ("json", "[" + "9" * 5000 + "]", "line 1 is not JSON (a number is too long, column 2)"),
         ("json", "[" * 100_000, "line 1 is nested too deep"),
         ("json", b'[\n"\xf1"]', "line 2 is not UTF-8"),
         ("json", '[{"id": 7, "config": {"prompt": "x"}}, {"id": "7", "data": {"prompt": "y"}}]', "id 7 is in item #0"),
         ("jsonl", "", "the file is empty"),
         ("jsonl", '{"data": {}}\n\n{"data', "line 3 is not JSON (Unterminated string starting at, column 2)"),
-        ("jsonl", "1\n" + "9" * 5000, "line 2 is not JSON (a number is too long)"),
-        ("jsonl", "[" * 100_000, "line 1 is nested too deep"),
-        ("jsonl", b'{}\n"\xf1"', "line 2 is not UTF-8"),
         ("jsonl", b" " * (LARGEST_ITEM + 1), "line 1 has more than 4194304 bytes"),
         ("csv", "", "the file is empty"),
         ("csv", "id;prompt\n1;Un faro\n", "the columns are separated by semicolons; separate them by commas"),
-        ("csv", "id\tprompt\n1\tUn faro\n", "the columns are separated by tabs; separate them by commas"),
         ("csv", "id,prompt\n1,año\n".encode("latin-1"), "line 2 is not UTF-8; in Excel"),
         ("csv", "id, prompt\n1,Un faro\n", "column ' prompt' is unknown; did you mean prompt?"),
         ("csv", "faro,Un faro al atardecer\n", "no column is named prompt or prompt_image"),
@@ -195,7 +157,6 @@ def test_broken_list_is_refused_without_a_quote(suffix: str, content: str | byte
 
 def test_batch_gets_every_default() -> None:
     batch = batch_of("lists/2026/Spring.v2.CSV", name=None, max_concurrency=None, tolerated_failure_percentage=None)
-
     assert batch == Batch("lists/2026/Spring.v2.CSV", "csv", "Spring.v2", 1, "shared", None, 5, 100, "standard")
     assert batch_of("lists/a.json", pricing="batch").max_concurrency == SHARDS_AT_A_TIME
     given = batch_of("lists/a.json", name="other", max_concurrency=0, tolerated_failure_percentage=0.5)
@@ -206,15 +167,9 @@ def test_batch_gets_every_default() -> None:
     ("given", "fields"),
     [
         ([], {"input"}),
-        ({}, {"list"}),
-        ({"list": 1}, {"list"}),
-        *[({"list": key}, {"list"}) for key in ("lists/a.txt", "lists/a", "lists/json", "temporal/a.json", None)],
-        ({"list": "lists/a.json", "name": " "}, {"name"}),
-        ({"list": "lists/a.json", "name": 1, "clientid": 1}, {"name", "clientid"}),
-        ({"list": "lists/a.json", "pricing": "cheap"}, {"pricing"}),
-        *[({"list": "lists/a.json", "max_concurrency": wrong}, {"max_concurrency"}) for wrong in (True, -1, 10_001)],
-        ({"list": "lists/a.json", "tolerated_failure_percentage": "0"}, {"tolerated_failure_percentage"}),
-        ({"list": "lists/a.json", "tolerated_failure_percentage": 101}, {"tolerated_failure_percentage"}),
+        *[({"list": key, "name": " "}, {"list", "name"}) for key in ("lists/a.txt", "lists/json", "temporal/a.json")],
+        ({"list": "lists/a.json", "name": 1, "clientid": 1, "pricing": "cheap"}, {"name", "clientid", "pricing"}),
+        *[({"list": "lists/a.json", **dict.fromkeys(LIMITS, wrong)}, LIMITS) for wrong in ("0", True, -1, 10_001)],
     ],
 )
 def test_wrong_input_of_a_batch_is_refused(given: object, fields: set[str]) -> None:
@@ -227,20 +182,11 @@ def test_wrong_input_of_a_batch_is_refused(given: object, fields: set[str]) -> N
 ATOMS: list[object] = [0, -1, 1.5, 1e300, True, False, None, "", "Un faro", '\\ " \n \x00', "🛶 é 漢", "[{,:}]"]
 
 
-def parsed(content: bytes) -> object:
-    try:
-        value = json.loads(content.decode())
-    except ValueError:
-        return "broken"
-    return value if isinstance(value, list) else "broken"
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_array_is_judged_as_pythons_parser_does(seed: int) -> None:
+def test_array_is_judged_as_pythons_parser_does() -> None:
     """Two of three arrays are damaged. Each read has few bytes: it ends inside numbers, escapes and characters."""
-    random = Random(seed)
-    for damages in [0, 1, 2] * 50:
-        value = random.choices([*ATOMS, ATOMS, [], {}, {"a": ATOMS, "": {"b": [[7]]}}], k=random.randint(0, 5))
+    random = Random(0)
+    for damages in [0, 1, 2] * 250:
+        value: object = random.choices([*ATOMS, ATOMS, [], {}, {"a": ATOMS, "": {"b": [[7]]}}], k=random.randint(0, 5))
         text = json.dumps(value, ensure_ascii=random.random() < 0.5, indent=random.choice([None, 1]))
         content = bytearray(text.encode() + random.choice([b"", b" \n\t"]))
         for _ in range(damages):
@@ -252,12 +198,15 @@ def test_array_is_judged_as_pythons_parser_does(seed: int) -> None:
             elements: object = list(JsonArray(reads, 10_000).elements())
         except BrokenArrayError:
             elements = "broken"
+        try:
+            value = json.loads(content.decode())
+        except ValueError:
+            value = None
 
-        assert elements == parsed(bytes(content)), bytes(content)
+        assert elements == (value if isinstance(value, list) else "broken"), bytes(content)
 
 
 def test_element_without_an_end_is_not_read_to_the_end() -> None:
-    """The problem names the line and the column, also after many chunks."""
     content = io.BytesIO(b'["Un faro",\n "' + b"x" * 3_000_000)
 
     with pytest.raises(BrokenArrayError, match=r"line 2 is not JSON \(Unterminated string starting at, column 2\)"):
