@@ -19,22 +19,16 @@ def artifact() -> Path:
     return build() / "GenerateImageFunction"
 
 
-@pytest.fixture(scope="session")
-def runtime_client() -> Path:
-    """A Python 3.13 that has only AWS's runtime client."""
-    with locked("runtime-client"):
-        make(".venv-runtime-client/.installed")
-    return ROOT / ".venv-runtime-client/bin/python"
-
-
 Start = Callable[..., Emulator]
 """Starts an execution environment of a function in the account of the test: ``start`` below."""
 
 
 @pytest.fixture
-def start(artifact: Path, runtime_client: Path, account: Account, stand_in: StandIn, tmp_path: Path) -> Iterator[Start]:
+def start(artifact: Path, account: Account, stand_in: StandIn, tmp_path: Path) -> Iterator[Start]:
     if sys.platform != "linux":
         pytest.skip("AWS's emulator is a program for Linux")
+    with locked("runtime-client"):
+        make(".venv-runtime-client/.installed")
     account.create_secret({"apiKey": stand_in.api_key})
     settings = account.aws_environ | account.settings | {"OPENAI_BASE_URL": stand_in.base_url, "AWS_SAM_LOCAL": "true"}
     with ExitStack() as stack:
@@ -43,7 +37,7 @@ def start(artifact: Path, runtime_client: Path, account: Account, stand_in: Stan
             """function: its module. seconds: its timeout. environ: more environment variables."""
             emulator = Emulator(
                 artifact,
-                runtime_client,
+                ROOT / ".venv-runtime-client/bin/python",
                 handler=f"generate_image.functions.{function}.handler",
                 environ=settings | environ,
                 seconds=seconds,

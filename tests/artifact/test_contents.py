@@ -15,23 +15,6 @@ pytestmark = pytest.mark.slow
 
 MEGABYTE = 1024 * 1024
 ELF_MACHINES = {"x86_64": 62, "arm64": 183}  # EM_X86_64, EM_AARCH64
-FUNCTIONS = {"GenerateImage", "Api", "ModelWatch", "PrepareList", "CountResults", "BatchShards"}
-PACKAGES = {
-    "aws_lambda_powertools",
-    "boto3",
-    "botocore",
-    "certifi",
-    "charset_normalizer",
-    "dateutil",
-    "generate_image",
-    "idna",
-    "jmespath",
-    "requests",
-    "s3transfer",
-    "six.py",
-    "typing_extensions.py",
-    "urllib3",
-}
 PYTHON_313 = 3571  # the magic number of its bytecode
 UNCHECKED_HASH = 0b01  # a .pyc whose source Python does not check: PEP 552
 
@@ -47,11 +30,8 @@ def files(directory: Path) -> dict[Path, tuple[int, float, str]]:
 
 def test_each_function_has_the_code_and_its_dependencies(artifact: Path, tmp_path: Path) -> None:
     archive = Path(shutil.make_archive(f"{tmp_path}/package", "zip", artifact))
-    directories = list(artifact.parent.glob("*Function"))
 
-    assert {directory.name for directory in directories} == {f"{name}Function" for name in FUNCTIONS}
-    assert all(files(directory) == files(artifact) for directory in directories)
-    assert {path.name for path in artifact.iterdir()} - {"__pycache__"} == PACKAGES
+    assert all(files(directory) == files(artifact) for directory in artifact.parent.glob("*Function"))
     for source in (ROOT / "src/generate_image").rglob("*.py"):
         assert (artifact / source.relative_to(ROOT / "src")).exists()
     for pattern in ("*.dist-info", "tests", "test_*", "examples*"):
