@@ -11,7 +11,7 @@ import pytest
 
 from generate_image.aws.batch_files import PART_BYTES
 from generate_image.aws.ledger import Ledger, month_of
-from generate_image.errors import ConfigurationError, InvalidRequestError, OutcomeUnknownError
+from generate_image.errors import ConfigurationError, InvalidRequestError
 from generate_image.picture import BoughtPicture, StoredPicture, object_key
 from generate_image.record import Record, Status
 from local.account import CREDENTIALS_ID
@@ -89,15 +89,6 @@ def picture_is_bought_replayed_and_bought_again(world: World) -> None:
     assert bought(world, event)["replayed"]
     world.s3.delete_object(Bucket=world.bucket, Key=key)
     assert not bought(world, event)["replayed"]
-
-
-@path_of("GenerateImageFunction")
-def unknown_outcome_stays_unknown(world: World) -> None:
-    event = new_event()
-    world.stand_in.script("closed_after_billing")
-    for _ in range(2):
-        with pytest.raises(OutcomeUnknownError):
-            world.invoke(event)
 
 
 @path_of("GenerateImageFunction", "BatchShardsFunction")
