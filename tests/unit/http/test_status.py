@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from generate_image.aws.ledger import Ledger, Reservation
-from generate_image.errors import DownloadError, GenerateImageError
+from generate_image.errors import ConfigurationError, DownloadError, GenerateImageError
 from generate_image.money import MicroUsd
 from generate_image.picture import StoredPicture
 from generate_image.record import Status
@@ -57,9 +57,7 @@ def test_ended_purchase_is_reported_by_its_error(
         world.save(**record)
     for attempt, failure in enumerate(failures, 1):
         world.execute(attempt, failure)
-
     response = world.get()
-
     assert response.code == ((reported.status, reported.code) if reported else (404, "ImageNotFoundError"))
     assert response.body.get("instance") == (f"{IMAGES}/{world.image_id()}" if reported else None)
     assert "request failed" in world.log.getvalue()
@@ -96,22 +94,23 @@ def test_picture_of_another_client_is_not_revealed(world: World) -> None:
     assert (world.get().status, another.code) == (202, (404, "ImageNotFoundError"))
 
 
-def test_link_needs_its_signing_key(world: World) -> None:
+def test_absent_machine_or_signing_key_is_reported(world: World) -> None:
+    with pytest.raises(ConfigurationError, match="STATE_MACHINE_ARN"):
+        world.restart(STATE_MACHINE_ARN="")
     world.restart(CLOUDFRONT_KEY_PAIR_ID="K2JCJMDEHXQW5F", CLOUDFRONT_PRIVATE_KEY_SECRET="absent")
     world.save_stored()
     assert world.get().code == (500, "ConfigurationError")
 
 
-def budget_of(world: World, ledger: Ledger, key: str = "cli_1/2027-01") -> Response:
-    world.s3.put_object(Bucket="", Key=f"budgets/{key}.json", Body=ledger.to_json(), ContentType="application/json")
-    return world.call(event("GET", "/clients/1/budget"))
-
-
 def test_budget_of_this_month_is_returned(world: World) -> None:
-    reserved = {"one": Reservation(MicroUsd(250_000), 0, "holder"), "two": Reservation(MicroUsd(40_000), 0, "holder")}
-    response = budget_of(world, Ledger(MicroUsd(25_000_000), MicroUsd(3_964_500), reserved))
-    above_a_lowered_limit = budget_of(world, Ledger(MicroUsd(1_000_000), MicroUsd(3_000_000)))
+    def budget(ledger: Ledger, key: str = "cli_1/2027-01") -> Response:
+        world.s3.put_object(Bucket="", Key=f"budgets/{key}.json", Body=ledger.to_json(), ContentType="application/json")
+        return world.call(event("GET", "/clients/1/budget"))
 
+    for another in ("cli_1/2026-12", "cli_2/2027-01"):
+        assert budget(Ledger(), another).code == (404, "BudgetNotFoundError")
+    reserved = {"one": Reservation(MicroUsd(250_000), 0, "holder"), "two": Reservation(MicroUsd(40_000), 0, "holder")}
+    response = budget(Ledger(MicroUsd(25_000_000), MicroUsd(3_964_500), reserved))
     assert response.status == 200
     assert response.body == {
         "client_id": "1",
@@ -123,9 +122,4 @@ def test_budget_of_this_month_is_returned(world: World) -> None:
         "open_reservations": 2,
         "month_ends": "2027-02-01T00:00:00Z",
     }
-    assert above_a_lowered_limit.body["remaining_usd"] == 0
-
-
-@pytest.mark.parametrize("key", ["cli_1/2026-12", "cli_2/2027-01"])
-def test_month_without_a_ledger_is_not_found(world: World, key: str) -> None:
-    assert budget_of(world, Ledger(), key).code == (404, "BudgetNotFoundError")
+    assert budget(Ledger(MicroUsd(1_000_000), MicroUsd(3_000_000))).body["remaining_usd"] == 0  # of a lowered limit

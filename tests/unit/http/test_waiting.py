@@ -25,12 +25,9 @@ def test_new_key_starts_an_execution_with_the_event(world: World) -> None:
         "nextModule": "next",
         "config": {"credentials_id": "openai", "prompt": "Un faro al atardecer"},
     }
-
-
-def test_requests_without_a_key_are_different_pictures(world: World) -> None:
-    ids = {world.start(key=None).body["image_id"] for _ in range(2)}
-    assert ids == set(world.step_functions.executions)
-    assert len(ids) == 2
+    ids = {world.start(key=key).body["image_id"] for key in ("order-2", None, None)}
+    assert len(ids) == 3
+    assert ids | {world.image_id()} == set(world.step_functions.executions)
 
 
 @pytest.mark.parametrize(
@@ -50,9 +47,7 @@ def test_wait_ends_as_soon_as_the_outcome_is_known(
     for after, action in planned.items():
         world.clock.after(after, partial(action, world))
     world.clock.sleep(0)
-
     response = world.post()
-
     assert response.code == (status, code)
     assert seconds - 1 < world.clock.now - before <= seconds
     if code:
@@ -129,7 +124,6 @@ def test_attempts_of_a_failing_key_are_spaced(world: World) -> None:
         refused = world.start()
         pauses.append(refused.headers["Retry-After"])
         world.clock.sleep(float(pauses[-1]))
-
     assert refused.code == (429, "RateLimitedError")
     assert "QuotaExhaustedError" in refused.body["detail"]
     assert pauses == ["2", "4", "8", "16", "32", "60", "60", "60"]
@@ -146,9 +140,7 @@ def test_running_execution_is_joined(world: World, body: dict[str, Any], *, is_n
         world.restart()
     world.clock.sleep(30)
     world.clock.after(12, world.save_stored)
-
     joined = world.post(**body)
-
     assert (joined.status, joined.body["_meta_"]["replayed"]) == (200, True)
     assert joined.body.get("nextModule") == body.get("nextModule")
     assert {name for _, name in world.step_functions.described} == {world.image_id()}
