@@ -74,31 +74,25 @@ def test_picture_is_saved_and_replayed_in_the_next_run(run: Run, tmp_path: Path)
     assert "nothing was bought now" in progress
     assert f"The picture: {tmp_path / 'out' / 'account' / 'stand-in' / meta['key']}" in progress
 
-    status, answer, progress = run("with-key", IMAGE_QUALITY="high")
-    assert (status, answer) == (1, {})
-    assert "make run KEY=" in progress
-
 
 def test_prompt_and_key_replace_those_of_the_event(capsys: pytest.CaptureFixture[str]) -> None:
-    own, cat, keyed = (
-        read_event(str(EVENTS / "with-key.json"), environ) for environ in ({}, {"PROMPT": "Un gato"}, {"KEY": "mine"})
-    )
+    own = read_event(str(EVENTS / "with-key.json"), {})
+    cat = read_event(str(EVENTS / "with-key.json"), {"PROMPT": "Un gato"})
     prompt = "Un \"faro\" a 5 $ & 'más'"
-    persistent = read_event(str(EVENTS / "persistent.json"), {"PROMPT": prompt})
+    keyed = read_event(str(EVENTS / "persistent.json"), {"PROMPT": prompt, "KEY": "mine"})
 
     assert own["idempotency_key"] != cat["idempotency_key"]
-    assert (cat["data"]["prompt"], keyed["idempotency_key"]) == ("Un gato", "mine")
-    assert persistent["data"]["prompt_image"] == prompt
-    assert read_event(str(EVENTS / "bad" / "no-prompt.json"), {"PROMPT": prompt})["data"] == {"prompt_image": prompt}
+    assert cat["data"]["prompt"] == "Un gato"
+    assert (keyed["data"]["prompt_image"], keyed["idempotency_key"]) == (prompt, "mine")
     assert f'Prompt: "{prompt}" (from data.prompt_image, persistent mode)' in capsys.readouterr().err
 
 
 def test_fields_without_effect_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    event, path = event_for("Un faro"), tmp_path / "event.json"
+    event = event_for("Un faro")
     event = {**event, "tenant": 1, "config": {**event["config"], "quality": "high"}}
-    path.write_text(json.dumps(event), "utf-8-sig")  # with a byte order mark, as Notepad writes it
+    (tmp_path / "event.json").write_text(json.dumps(event), "utf-8-sig")  # with a byte order mark, as Notepad does
 
-    assert read_event(str(path), {}) == event
+    assert read_event(str(tmp_path / "event.json"), {}) == event
     progress = capsys.readouterr().err
     assert "Unknown fields without effect: tenant, config.quality." in progress
     assert "no idempotency_key, so every run buys another picture" in progress
@@ -108,22 +102,16 @@ def test_fields_without_effect_are_named(tmp_path: Path, capsys: pytest.CaptureF
     ("content", "environ", "message"),
     [
         (b"[]", {}, "is a list, not an event: make batch FILE="),
-        (b'"text"', {}, "must contain a JSON object"),
         (b"{", {}, "is not a JSON event"),
         ('{"data": "ñ"}'.encode("latin-1"), {}, "is not UTF-8"),
-        (None, {}, "no such file with an event"),
         (b"{}", {"PROMPT": "  "}, "PROMPT is empty"),
     ],
 )
-def test_wrong_event_is_a_sentence(
-    tmp_path: Path, content: bytes | None, environ: dict[str, str], message: str
-) -> None:
-    path = tmp_path / "file.json"
-    if content is not None:
-        path.write_bytes(content)
+def test_wrong_event_is_a_sentence(tmp_path: Path, content: bytes, environ: dict[str, str], message: str) -> None:
+    (tmp_path / "file.json").write_bytes(content)
 
     with pytest.raises(CommandError, match=message):
-        read_event(str(path), environ)
+        read_event(str(tmp_path / "file.json"), environ)
 
 
 def test_budget_holds_across_runs(run: Run) -> None:
@@ -209,11 +197,9 @@ def test_port_in_use_is_a_sentence(tmp_path: Path) -> None:
     ("name", "value", "message"),
     [
         ("PORT", "99999", "PORT must be a number"),
-        ("PORT", "abc", "PORT must be a number"),
         ("LATENCY", "nan", "LATENCY must be a number"),
         ("CORS_ORIGINS", "*", "CORS_ORIGINS must list origins"),
         ("WEBHOOK_URL", "127.0.0.1:9000", "WEBHOOK_URL must be a URL"),
-        ("WEBHOOK_URL", "http://", "WEBHOOK_URL must be a URL"),
     ],
 )
 def test_wrong_variable_is_refused(tmp_path: Path, name: str, value: str, message: str) -> None:
