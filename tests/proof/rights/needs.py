@@ -139,24 +139,18 @@ def list_request(bucket: str, key: str) -> Request:
     return Request("s3:ListBucket", f"arn:aws:s3:::{bucket}", {"s3:prefix": key})
 
 
-def requests_of_rule(rule: Subject) -> list[Request]:
-    """Return the rights that the role of a rule needs.
+def requests_of(subject: Subject) -> list[Request]:
+    """Return the rights that the role of a rule or a state machine needs. moto runs state machines without a role.
 
     https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoneventbridge.html
     """
-    targets = rule.properties["Targets"]
-    if unknown := [target["Arn"] for target in targets if ":api-destination/" not in target["Arn"]]:
-        raise NotImplementedError(unknown)
-    return [Request("events:InvokeApiDestination", target["Arn"]) for target in targets]
-
-
-def requests_of_machine(machine: Subject) -> list[Request]:
-    """Return the rights that the role of a state machine needs. moto runs state machines without a role."""
-    properties = machine.properties
-    location = parse_template()["Resources"][machine.logical_id]["Properties"]["DefinitionUri"]
+    if subject in RULES:
+        return [Request("events:InvokeApiDestination", target["Arn"]) for target in subject.properties["Targets"]]
+    properties = subject.properties
+    location = parse_template()["Resources"][subject.logical_id]["Properties"]["DefinitionUri"]
     substitutions = {name: str(value) for name, value in properties["DefinitionSubstitutions"].items()}
     definition = definition_of((TEMPLATE.parent / location).read_text("utf-8"), substitutions)
-    needed = list(_requests_of_states(definition, properties["StateMachineName"], machine.kms_key))
+    needed = list(_requests_of_states(definition, properties["StateMachineName"], subject.kms_key))
     if properties["LoggingConfiguration"]["Level"] != "OFF":
         needed += [Request(action, "*") for action in LOGGING]
     if properties["TracingConfiguration"]["Enabled"]:
