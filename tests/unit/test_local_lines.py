@@ -1,7 +1,7 @@
 """The lines of the local commands: estimate, progress, money and the ends of a command."""
 
 import errno
-from contextlib import suppress
+from contextlib import closing, suppress
 from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,68 +19,44 @@ from local.progress import Progress
 from local.terminal import CommandError, status_of
 from local.watched import SPARE_BYTES, StoppedError, Watched
 
-ANSWER: dict[str, Any] = {"_meta_": {"replayed": False, "cost_usd": 0.0132}}
+LOCAL: Any = SimpleNamespace(out=Path("out"), account=SimpleNamespace(folder=None))
 
 
-def watched(function: Any, out: Path, *, free: int = SPARE_BYTES) -> Watched:  # noqa: ANN401  # a function
-    local: Any = SimpleNamespace(out=out, account=SimpleNamespace(folder=None))
-    return Watched(function, local, free_bytes=lambda _: free)
+def end_with(end: Any, _context: object = None) -> Any:  # noqa: ANN401  # JSON
+    if isinstance(end, BaseException):
+        raise end
+    return end
 
 
-@pytest.mark.parametrize(
-    ("given", "line"),
-    [
-        ({}, "200 pictures of gpt-image-2.6-flare (medium) at some 0.0066 USD, together 1.32 USD"),
-        ({"IMAGE_MODELS": "gpt-image-2", "IMAGE_QUALITY": "max"}, "gpt-image-2 (high) at some 0.1054 USD"),
-        ({"IMAGE_MODELS": "another-model"}, "200 pictures of another-model, whose price is not known."),
-    ],
-)
-def test_estimate_of_a_batch_is_half_the_price(given: dict[str, str], line: str) -> None:
+def test_estimate_names_a_model_without_a_price() -> None:
     own = {"IMAGE_BUCKET": "pictures", "IMAGE_NAMESPACE": NAMESPACE, "CREDENTIALS_PREFIX": "generate-image"}
-    assert line in estimate(200, Settings.from_mapping(own | given), "batch")
+    settings = Settings.from_mapping(own | {"IMAGE_MODELS": "another"})
+    assert "200 pictures of another, whose price is not known." in estimate(200, settings)
 
 
 def test_progress_on_a_terminal_is_a_bar() -> None:
     stream = StringIO()
     stream.isatty = lambda: True  # type: ignore[method-assign]
-    progress = Progress(stream)
-    progress.show(3, 10, failed=1, waiting="2 waiting")
-    progress.close()
-
+    with closing(Progress(stream)) as progress:
+        progress.show(3, 10, failed=1, waiting="2 waiting")
     assert "3 of 10, 1 failed; 2 waiting" in stream.getvalue()
 
 
 def test_two_names_never_share_a_file() -> None:
-    names = [file_name(name, image_id) for name, image_id in (("../a", "1"), (".._a", "2"), ("n0", "3"))]
-    assert names == ["_a-1", "_a-2", "n0"]
+    assert [file_name("../a", "1"), file_name(".._a", "2"), file_name("n0", "3")] == ["_a-1", "_a-2", "n0"]
 
 
-@pytest.mark.parametrize(
-    ("end", "summary"),
-    [
-        (ANSWER, "2 pictures were bought for 0.0264 USD."),
-        ({"_meta_": {"replayed": True, "cost_usd": 0.0132}}, "0 pictures were bought."),
-        (ProviderUnavailableError("No connection."), "0 pictures were bought."),
-        (KeyboardInterrupt(), "0 pictures were bought; up to 2 more may have been billed."),
-    ],
-)
-def test_summary_counts_two_invocations(tmp_path: Path, end: dict[str, Any] | BaseException, summary: str) -> None:
-    def function(_event: object, _context: object) -> dict[str, Any]:
-        if isinstance(end, BaseException):
-            raise end
-        return end
-
-    generate = watched(function, tmp_path)
-    for _ in range(2):
+def test_summary_counts_what_may_have_been_billed() -> None:
+    bought, replayed = ({"_meta_": {"replayed": replayed, "cost_usd": 0.0132}} for replayed in (False, True))
+    generate = Watched(end_with, LOCAL, free_bytes=lambda _: SPARE_BYTES)
+    for end in (bought, bought, replayed, ProviderUnavailableError("No connection."), KeyboardInterrupt()):
         with suppress(ProviderUnavailableError, KeyboardInterrupt):
-            generate({}, LocalContext())
+            generate(end, LocalContext())
+    assert generate.summary() == "2 pictures were bought for 0.0264 USD; up to 1 more may have been billed."
 
-    assert generate.summary() == summary
 
-
-def test_stopped_function_and_full_disk_buy_nothing(tmp_path: Path) -> None:
-    generate = watched(lambda _event, _context: pytest.fail("it was called"), tmp_path, free=64 * 1024)
-
+def test_stopped_function_and_full_disk_buy_nothing() -> None:
+    generate = Watched(lambda *_: pytest.fail("it was called"), LOCAL, free_bytes=lambda _: 64 * 1024)
     with pytest.raises(CommandError, match="has 64 KB of free space"):
         generate({}, LocalContext())
     with pytest.raises(StoppedError):
@@ -101,8 +77,5 @@ def test_stopped_function_and_full_disk_buy_nothing(tmp_path: Path) -> None:
 def test_end_of_a_command_is_a_sentence(
     capsys: pytest.CaptureFixture[str], error: BaseException, status: int, line: str
 ) -> None:
-    def main() -> int:
-        raise error
-
-    assert status_of(main) == status
+    assert status_of(lambda: end_with(error)) == status
     assert capsys.readouterr().err.startswith(line)
