@@ -58,24 +58,16 @@ class Buyer:
             image_bucket="pictures",
             image_namespace=UUID(int=0),
             image_models=models or (FIRST,),
-            image_quality="medium",
             openai_base_url=base_url,
         )
         deadline = Deadline(self.clock)
         deadline.start(RESERVE_SECONDS + seconds)
         self._api = ImagesApi(
-            settings,
-            deadline,
-            clock=self.clock,
-            sleep=self._sleep,
-            random=lambda: 0.5,
-            reserve_seconds=RESERVE_SECONDS,
+            settings, deadline, clock=self.clock, sleep=self._sleep, random=lambda: 0.5, reserve_seconds=RESERVE_SECONDS
         )
 
-    def buy(
-        self, credentials: Credentials = KEY, prompt: str = "a lighthouse", options: Options = NO_OPTIONS
-    ) -> Purchase:
-        return self._api.buy(prompt, credentials, options)
+    def buy(self, key: Credentials = KEY, prompt: str = "a lighthouse", options: Options = NO_OPTIONS) -> Purchase:
+        return self._api.buy(prompt, key, options)
 
     def _sleep(self, seconds: float) -> None:
         self.waits.append(seconds)
@@ -99,10 +91,8 @@ def test_request_and_purchase_have_all_facts(tmp_path: Path, monkeypatch: pytest
     netrc.chmod(0o600)
     monkeypatch.setenv("NETRC", str(netrc))
     with ProviderServer(picture()) as server:
-        bought = Buyer("https://nowhere.invalid/v1").buy(
-            Credentials("sk-one", server.base_url, organization="org-1", project="proj_1")
-        )
-
+        key = Credentials("sk-one", server.base_url, organization="org-1", project="proj_1")
+        bought = Buyer("https://nowhere.invalid/v1").buy(key)
     assert bought == Purchase(BoughtPicture(FIRST, "req_1", Usage(9, 439, 448), 0.0132, None), 0, PICTURE)
     [request] = server.requests
     assert (request.method, request.path) == ("POST", "/v1/images/generations")
@@ -191,10 +181,9 @@ def test_missing_model_of_a_key_is_skipped_for_an_hour() -> None:
 def test_no_model_left_is_an_error_and_forgotten() -> None:
     with ProviderServer(without(SECOND)) as server:
         buyer = Buyer(server.base_url, SECOND, "dall-e-3")
+        skipped = f"the models {SECOND}; dall-e-3 takes no prompt of 4001 .* IMAGE_MODELS"
         for _ in range(2):
-            with pytest.raises(
-                ModelUnavailableError, match=f"the models {SECOND}; dall-e-3 takes no prompt of 4001 .* IMAGE_MODELS"
-            ):
+            with pytest.raises(ModelUnavailableError, match=skipped):
                 buyer.buy(prompt="p" * 4_001)
         assert len(server.requests) == 2
         assert buyer.buy(prompt="p" * 4_000).picture.model == "dall-e-3"

@@ -77,14 +77,6 @@ def test_response_in_pieces_ends_at_the_deadline(
     assert _open_resources() <= before  # fewer, if an earlier test's socket was collected
 
 
-@pytest.mark.parametrize(("call", "error", "_seconds"), CALLS)
-def test_call_after_the_deadline_sends_nothing(call: Call, error: type[Exception], _seconds: float) -> None:
-    expected = ProviderUnavailableError if error is OutcomeUnknownError else error
-    with ProviderServer(picture()) as server, pytest.raises(expected, match="DeadlineExceededError"):
-        call(server.base_url, Deadline(Clock()))
-    assert server.connections == 0
-
-
 def test_tls_handshake_without_a_response_ends_and_buys_nothing() -> None:
     deadline = Deadline(Clock())
     deadline.start(0.01)
@@ -96,8 +88,9 @@ def test_tls_handshake_without_a_response_ends_and_buys_nothing() -> None:
             Downloader((), deadline, reserve_seconds=0).fetch(url, url)
 
 
-def test_deadline_during_the_connect_proves_nothing_was_sent() -> None:
-    left = iter([60.0, 0.0])
+@pytest.mark.parametrize("times_left", [[0.0], [60.0, 0.0]], ids=["before", "during"])
+def test_deadline_until_the_connect_proves_nothing_was_sent(times_left: list[float]) -> None:
+    left = iter(times_left)
     with ProviderServer(picture()) as server, pytest.raises(ProviderUnavailableError, match="nothing was bought"):
         post(server.base_url, KEY, b"{}", lambda: next(left))
     assert server.requests == []

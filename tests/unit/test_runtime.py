@@ -61,11 +61,9 @@ def test_wrong_settings_are_reported_by_the_entry_point(
     assert "ConfigurationError" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("custom", [None, [], {}, {"answer_bytes": "ten"}, {"answer_bytes": "9" * 5000}])
-def test_odd_client_context_is_ignored(custom: object) -> None:
-    context = cast("LambdaContext", SimpleNamespace(client_context=SimpleNamespace(custom=custom)))
-    assert generate_image.answer_bytes(context) == 6 * 1024 * 1024
-
-
-def test_client_context_lowers_the_limit_of_the_answer() -> None:
+def test_only_a_number_of_bytes_lowers_the_limit_of_the_answer() -> None:
     assert generate_image.answer_bytes(LocalContext(answer_bytes=262_144)) == 262_144
+    invalid: list[object] = [None, [], {}, {"answer_bytes": "ten"}, {"answer_bytes": "9" * 5000}]
+    for custom in invalid:
+        context = cast("LambdaContext", SimpleNamespace(client_context=SimpleNamespace(custom=custom)))
+        assert generate_image.answer_bytes(context) == 6 * 1024 * 1024
