@@ -1,4 +1,4 @@
-"""The requests that the roles must deny: granted actions on other resources.
+"""The requests that the roles must deny: changes of stored pictures, and granted actions on other resources.
 
 The proof shows that each granted action is needed, so no other action is granted.
 """
@@ -38,6 +38,7 @@ SHARED_SECRET = _secret("generate-image/shared/credencial-openai")
 SIGNING_KEY = _secret("generate-image/cloudfront/2026-11")
 
 TO_ALL = [
+    *_to(PICTURE, "s3:DeleteObject", "s3:PutObjectAcl", "s3:PutObjectTagging"),
     *_to(f"{ANOTHER_BUCKET}/temporal/cli_1/0f5c8a1e.png", "s3:GetObject", "s3:PutObject"),
     *_to(BUCKET, "s3:ListBucket"),
     _list(""),

@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections.abc import Callable
 from functools import cache
 from typing import Any
 from uuid import uuid4
@@ -28,21 +27,6 @@ MOST_STEPS = 6
 """Of an undisturbed shard."""
 BOUGHT_RESULT = {"Status": "SUCCEEDED", "Output": '{"_meta_": {"replayed": false}}'}
 """Of an item of a list."""
-
-
-PATHS: dict[str, list[Path]] = {}
-"""By the function's name in the template."""
-
-
-def path_of(*functions: str) -> Callable[[Path], Path]:
-    """Return a decorator that adds a path to those of functions."""
-
-    def add(path: Path) -> Path:
-        for function in functions:
-            PATHS.setdefault(function, [log_and_traces_are_written]).append(path)
-        return path
-
-    return add
 
 
 def new_event(**fields: object) -> dict[str, Any]:
@@ -81,7 +65,6 @@ def log_and_traces_are_written(world: World) -> None:
     world.require(Request("logs:PutLogEvents", f"{group}:log-stream:2026"))
 
 
-@path_of("GenerateImageFunction", "BatchShardsFunction")
 def picture_is_bought_replayed_and_bought_again(world: World) -> None:
     event = new_event()
     key = bought(world, event)["key"]
@@ -91,20 +74,17 @@ def picture_is_bought_replayed_and_bought_again(world: World) -> None:
     assert not bought(world, event)["replayed"]
 
 
-@path_of("GenerateImageFunction", "BatchShardsFunction")
 def picture_under_a_budget_is_bought(world: World) -> None:
     client_id = str(uuid4())
     bought(world, new_event(client_id=client_id), MONTHLY_BUDGET_USD="100")
     assert world.s3.list_objects_v2(Bucket=world.bucket, Prefix=f"budgets/cli_{client_id}/")["KeyCount"] == 1
 
 
-@path_of("ApiFunction")
 def picture_is_requested(world: World) -> None:
     created = _http(world, "POST", "/clients/1/images", 202)
     _http(world, "GET", created["headers"]["Location"], 202)
 
 
-@path_of("ApiFunction")
 def stored_picture_is_linked(world: World) -> None:
     image_id = str(uuid4())
     key = object_key("1", image_id, ".png")
@@ -125,19 +105,16 @@ def stored_picture_is_linked(world: World) -> None:
     follow_link(world, key)
 
 
-@path_of("ApiFunction")
 def budget_is_reported_if_it_exists(world: World) -> None:
     world.put(f"budgets/cli_1/{month_of(time.time())}.json", Ledger().to_json())
     _http(world, "GET", "/clients/1/budget", 200)
     _http(world, "GET", "/clients/2/budget", 404)
 
 
-@path_of("PrepareListFunction")
 def large_list_is_prepared_in_parts(world: World) -> None:
     assert world.invoke(_prepare(world, _large_list()))["items"] > 1
 
 
-@path_of("PrepareListFunction")
 def upload_of_invalid_list_is_aborted(world: World) -> None:
     event = _prepare(world, _large_list() + b"0,A lighthouse\n")
     with pytest.raises(InvalidRequestError):
@@ -146,13 +123,11 @@ def upload_of_invalid_list_is_aborted(world: World) -> None:
     assert not [upload for upload in uploads if event["execution"] in upload["Key"]]
 
 
-@path_of("PrepareListFunction")
 def missing_list_is_named(world: World) -> None:
     with pytest.raises(InvalidRequestError):
         world.invoke({**_prepare(world, b""), "input": {"list": "lists/missing.csv"}})
 
 
-@path_of("CountResultsFunction")
 def shards_are_counted(world: World) -> None:
     prefix = f"results/{uuid4()}"
     files = {"SUCCEEDED": [{"Key": f"{prefix}/shards/SUCCEEDED_0.jsonl"}]}
@@ -165,13 +140,11 @@ def shards_are_counted(world: World) -> None:
     assert (totals["bought"], totals["results"]) == (1, f"s3://{world.bucket}/{prefix}/manifest.json")
 
 
-@path_of("CountResultsFunction")
 def missing_results_are_named(world: World) -> None:
     with pytest.raises(ConfigurationError, match=r"results/missing/manifest\.json"):
         world.invoke(_count(world, "results/missing/manifest.json"))
 
 
-@path_of("ModelWatchFunction")
 def models_are_checked(world: World) -> None:
     [target] = world.subject.stack.properties("ModelWatchFunctionEveryDay")["Targets"]
     assert set(world.invoke(json.loads(target["Input"]))) == set(world.environ["IMAGE_MODELS"].split(","))
@@ -213,3 +186,14 @@ def _large_list() -> bytes:
 
 def _count(world: World, key: str) -> dict[str, Any]:
     return {"name": "spring", "map_run": {"ResultWriterDetails": {"Bucket": world.bucket, "Key": key}}}
+
+
+PATHS: dict[str, list[Path]] = {
+    "GenerateImageFunction": [picture_is_bought_replayed_and_bought_again, picture_under_a_budget_is_bought],
+    "ApiFunction": [picture_is_requested, stored_picture_is_linked, budget_is_reported_if_it_exists],
+    "PrepareListFunction": [large_list_is_prepared_in_parts, upload_of_invalid_list_is_aborted, missing_list_is_named],
+    "BatchShardsFunction": [picture_is_bought_replayed_and_bought_again, picture_under_a_budget_is_bought],
+    "CountResultsFunction": [shards_are_counted, missing_results_are_named],
+    "ModelWatchFunction": [models_are_checked],
+}
+"""By the function's name in the template. Each function has the path ``log_and_traces_are_written`` too."""

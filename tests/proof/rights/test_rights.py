@@ -24,7 +24,7 @@ from tests.proof.rights.needs import (
     kms_request,
     requests_of,
 )
-from tests.proof.rights.paths import PATHS
+from tests.proof.rights.paths import PATHS, log_and_traces_are_written
 from tests.proof.rights.world import Path, World
 
 ACTIONS = [
@@ -88,7 +88,7 @@ def test_role_trusts_only_its_service(subject: Subject) -> None:
 def test_paths_need_exactly_the_actions(world: World, function: Subject, statement: Statement, grant: Grant) -> None:
     """Each path works with the template's policies. Without an action, a path fails that needed it when it worked."""
     statements = without(function.statements(), statement, grant)
-    paths = PATHS[function.logical_id]
+    paths = [log_and_traces_are_written, *PATHS[function.logical_id]]
     needing = [path for path in paths if denied(statements, world.needed_by(function, path))]
     assert needing, "no path needs it"
 
@@ -103,7 +103,7 @@ def test_each_resource_and_condition_is_needed(world: World) -> None:
     spare: dict[int, set[str]] = {}
     for subject in (subject for subject in SUBJECTS if subject.stack_name == "every option"):
         if subject in FUNCTIONS:
-            paths = PATHS[subject.logical_id]
+            paths = [log_and_traces_are_written, *PATHS[subject.logical_id]]
             needed = [request for path in paths for request in world.needed_by(subject, path)]
         else:
             needed = requests_of(subject)
