@@ -33,8 +33,6 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html#mpuAndPermissions
 https://docs.aws.amazon.com/secretsmanager/latest/userguide/security-encryption.html
 """
-RANDOM_SUFFIX = "-AbCdEf"
-"""Secrets Manager adds a hyphen and six random characters to a secret's name in its ARN."""
 LOGGING = [  # https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html#cloudwatch-iam-policy
     "logs:CreateLogDelivery",
     "logs:DeleteLogDelivery",
@@ -111,7 +109,8 @@ def requests_of_call(service: str, operation: str, parameters: Mapping[str, Any]
             action = f"s3:{S3_ACTIONS.get(operation, operation)}"
             needed = Request(action, f"arn:aws:s3:::{parameters['Bucket']}/{parameters['Key']}")
         case "secretsmanager":
-            secret = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{parameters['SecretId']}{RANDOM_SUFFIX}"
+            # Secrets Manager adds a hyphen and six random characters to a secret's name.
+            secret = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{parameters['SecretId']}-AbCdEf"
             needed = Request(f"secretsmanager:{operation}", secret)
         case "stepfunctions":
             arn = parameters.get("executionArn") or parameters["stateMachineArn"]

@@ -23,10 +23,6 @@ from tests.proof.rights.world import Path, World
 
 GATEWAY = Gateway(CONTRACT, lambda event, _: event)
 PROMPT_CHARACTERS = 200_000
-MOST_STEPS = 6
-"""Of an undisturbed shard."""
-BOUGHT_RESULT = {"Status": "SUCCEEDED", "Output": '{"_meta_": {"replayed": false}}'}
-"""Of an item of a list."""
 
 
 def new_event(**fields: object) -> dict[str, Any]:
@@ -46,7 +42,7 @@ def bought(world: World, event: object, **settings: str) -> Any:  # noqa: ANN401
         return world.invoke(event, **settings)["_meta_"]
     shard = {"execution": str(uuid4()), "items": [event], "poll_seconds": 1}
     step: dict[str, Any] = {"next": "submit", "shards": []}
-    for _ in range(MOST_STEPS):
+    for _ in range(6):  # the most steps of an undisturbed shard
         if step["next"] != "done":
             step = world.invoke(shard | {"step": step["next"], "shards": step["shards"]}, **settings)
     [file] = step["results"]["SUCCEEDED"]
@@ -134,7 +130,8 @@ def shards_are_counted(world: World) -> None:
     manifest = {"ResultFiles": {"SUCCEEDED": [{"Key": f"{prefix}/run/SUCCEEDED_0.jsonl"}]}}
     world.put(f"{prefix}/run/manifest.json", json.dumps(manifest))
     world.put(f"{prefix}/run/SUCCEEDED_0.jsonl", json.dumps({"Status": "SUCCEEDED", "Output": json.dumps(files)}))
-    world.put(f"{prefix}/shards/SUCCEEDED_0.jsonl", json.dumps(BOUGHT_RESULT))
+    item = {"Status": "SUCCEEDED", "Output": '{"_meta_": {"replayed": false}}'}
+    world.put(f"{prefix}/shards/SUCCEEDED_0.jsonl", json.dumps(item))
     event = _count(world, f"{prefix}/run/manifest.json") | {"pricing": "batch", "key": f"{prefix}/items.jsonl"}
     totals = world.invoke(event)
     assert (totals["bought"], totals["results"]) == (1, f"s3://{world.bucket}/{prefix}/manifest.json")
