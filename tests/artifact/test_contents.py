@@ -28,7 +28,7 @@ def files(directory: Path) -> dict[Path, tuple[int, float, str]]:
     return found
 
 
-def test_each_function_has_the_code_and_its_dependencies(artifact: Path, tmp_path: Path) -> None:
+def test_each_function_has_its_code_and_unchecked_bytecode(artifact: Path, tmp_path: Path) -> None:
     archive = Path(shutil.make_archive(f"{tmp_path}/package", "zip", artifact))
 
     assert all(files(directory) == files(artifact) for directory in artifact.parent.glob("*Function"))
@@ -38,11 +38,7 @@ def test_each_function_has_the_code_and_its_dependencies(artifact: Path, tmp_pat
         assert list(artifact.rglob(pattern)) == []
     assert archive.stat().st_size < 6 * MEGABYTE
     assert sum(path.stat().st_size for path in artifact.rglob("*") if path.is_file()) < 20 * MEGABYTE
-
-
-def test_every_module_has_unchecked_bytecode(artifact: Path) -> None:
     bytecode = set(artifact.parent.rglob("*.pyc"))
-
     assert bytecode == {
         path.parent / "__pycache__" / f"{path.stem}.cpython-313.pyc" for path in artifact.parent.rglob("*.py")
     }
