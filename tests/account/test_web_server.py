@@ -32,7 +32,6 @@ def fail(_event: object, _context: object) -> None:
     ("function", "seconds", "size", "status", "message"),
     [
         (fail, 30, 0, 500, "Internal Server Error"),
-        (lambda _event, _context: {"no": "status"}, 30, 0, 500, "Internal Server Error"),
         (lambda _event, _context: Event().wait(10), 0, 0, 503, "Service Unavailable"),
         (echo, 30, 7 * 1024 * 1024, 413, "Request Entity Too Large"),
     ],
@@ -76,7 +75,7 @@ def test_page_and_documentation_load_only_own_files() -> None:
     assert yaml.safe_load(found[-1].content) == CONTRACT
 
 
-@pytest.mark.parametrize(("method", "path"), [("GET", "/..%2faccount.py"), ("GET", "/docs.py"), ("QUERY", PATH)])
+@pytest.mark.parametrize(("method", "path"), [("GET", "/..%2faccount.py"), ("QUERY", PATH)])
 def test_other_requests_reach_the_gateway_unchanged(method: str, path: str) -> None:
     with web_server(Gateway(CONTRACT, echo)) as url:
         connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=10)  # requests would shorten the path
@@ -98,7 +97,6 @@ def test_other_requests_reach_the_gateway_unchanged(method: str, path: str) -> N
         ({}, 200, None),
         ({"Host": "localhost:PORT", "Origin": "http://localhost:PORT"}, 200, None),
         ({"Origin": ORIGIN}, 200, ORIGIN),
-        ({"Origin": "null"}, 403, None),
         ({"Origin": "https://evil.example"}, 403, None),
         ({"Host": "evil.example"}, 403, None),
         ({"Host": "127.0.0.1:1"}, 403, None),
