@@ -73,7 +73,6 @@ class Machines:
 
     @contextmanager
     def running(self) -> Iterator["Machines"]:
-        """Create the machines."""
         with self._machines, redirect_stdout(self.log):  # the metrics
             self._arns = {
                 name: self._machines.create(name, definition_text(name), OWN_SUBSTITUTIONS)
@@ -82,7 +81,6 @@ class Machines:
             yield self
 
     def run(self, machine: str, event: object, name: str = "") -> Execution:
-        """Run an execution to its end."""
         return self._run(self._arns[machine], event, name)
 
     def run_batch(self, items: object, **given: object) -> Execution:
@@ -106,17 +104,12 @@ class Machines:
         return self._run(arn, json.loads(entered[-1]["input"]), execution.arn.rpartition(":")[2])
 
     def results(self, execution: Execution) -> list[dict[str, Any]]:
-        """Return the results of a batch's items, with their input and output as JSON."""
-        manifest = json.loads(self.read(execution.output["results"].removeprefix(f"s3://{BUCKET}/")))
+        """Return the results of a batch's items."""
+        manifest = json.loads(self._read(execution.output["results"].removeprefix(f"s3://{BUCKET}/")))
         keys = [file["Key"] for files in manifest["ResultFiles"].values() for file in files]
-        return [
-            result | {name: json.loads(result[name]) for name in ("Input", "Output") if name in result}
-            for key in keys
-            for result in map(json.loads, self.read(key).splitlines())
-        ]
+        return [json.loads(line) for key in keys for line in self._read(key).splitlines()]
 
-    def read(self, key: str) -> str:
-        """Return an object."""
+    def _read(self, key: str) -> str:
         return self.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read().decode()
 
     def _run(self, arn: str, event: object, name: str) -> Execution:

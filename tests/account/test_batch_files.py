@@ -1,6 +1,7 @@
 """The streams of a batch in S3, and the two functions that read and write them."""
 
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,13 +19,8 @@ KEY = "results/run/items.jsonl"
 
 
 @pytest.fixture
-def s3(account: Account) -> Any:  # noqa: ANN401  # boto3's client
-    return account.s3()
-
-
-@pytest.fixture
-def files(s3: Any) -> BatchFiles:  # noqa: ANN401
-    return BatchFiles(s3, BUCKET)
+def files(account: Account) -> BatchFiles:
+    return BatchFiles(account.s3(), BUCKET)
 
 
 def function_of(account: Account, module: Any) -> Function:  # noqa: ANN401  # a module of generate_image.functions
@@ -38,38 +34,28 @@ def test_lines_are_stored_as_one_object(files: BatchFiles, size: int) -> None:
     lines = [line] * (size // len(line)) + [b"x" * (size % len(line))]
 
     assert files.write(KEY, lines) == len(lines)
-
     with files.open(KEY) as stored:
         assert stored.read() == b"".join(lines)
 
 
-def test_failed_write_leaves_neither_object_nor_parts(files: BatchFiles, s3: Any) -> None:  # noqa: ANN401
+def test_failed_write_leaves_neither_object_nor_parts(account: Account, files: BatchFiles) -> None:
     def lines() -> Iterator[bytes]:
         yield b"x" * PART_BYTES
         raise InvalidRequestError("id 7 is there twice")
 
     with pytest.raises(InvalidRequestError):
         files.write(KEY, lines())
-
     with pytest.raises(MissingObjectError):
         files.open(KEY)
-    assert "Uploads" not in s3.list_multipart_uploads(Bucket=BUCKET)
+    assert "Uploads" not in account.s3().list_multipart_uploads(Bucket=BUCKET)
 
 
 def test_interrupted_read_is_a_storage_error() -> None:
-    class Client:
-        """Also the body of its response."""
+    def read(_: int) -> bytes:
+        raise ReadTimeoutError(endpoint_url="s3")
 
-        def get_object(self, **_: str) -> "dict[str, Client]":
-            return {"Body": self}
-
-        def read(self, _: int) -> bytes:
-            raise ReadTimeoutError(endpoint_url="s3")
-
-        def close(self) -> None:
-            pass
-
-    client: Any = Client()
+    body = SimpleNamespace(read=read, close=lambda: None)
+    client: Any = SimpleNamespace(get_object=lambda **_: {"Body": body})
     with BatchFiles(client, BUCKET).open(KEY) as content, pytest.raises(StorageError, match="ReadTimeoutError"):
         content.read()
 
