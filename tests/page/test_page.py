@@ -238,3 +238,31 @@ def test_every_state_is_accessible(visit: Visit, drawing: Event) -> None:
     visit.send("Otro faro " * 40)
     visit.see_problem("InvalidRequestError", "400")
     assert_accessible(visit.page)
+
+
+def test_picture_is_made_and_opened_by_keyboard(visit: Visit, drawing: Event) -> None:
+    page = visit.page
+    tab_to(page, "[name='config.prompt']")
+    page.keyboard.press("Control+A")
+    page.keyboard.type(PROMPT)
+    page.keyboard.press("Control+Enter")
+    expect(page.get_by_role("button", name="Stop waiting")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name=SUBMIT)).to_be_focused()
+    drawing.set()
+    visit.see_kept("ready")
+    tab_to(page, "#requests button")
+    page.keyboard.press("Enter")
+    visit.see_fact("Origin", "bought before, read again")
+    expect(page.get_by_role("region", name="The result")).to_be_focused()
+
+
+def tab_to(page: Page, selector: str) -> None:
+    """Press Tab until an element has the focus; assert that the focus is visible on the way."""
+    focused = page.locator(":focus")
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        assert focused.evaluate("(element) => getComputedStyle(element).outlineStyle") != "none"
+        if focused.evaluate("(element, selector) => element.matches(selector)", selector):
+            return
+    pytest.fail(f"Tab does not reach {selector}")

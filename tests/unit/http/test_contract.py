@@ -70,6 +70,10 @@ schema = schemathesis.openapi.from_dict(CONTRACT | {"components": COMPONENTS})
 """An authorizer has accepted the requests."""
 
 
+def examples(number: int) -> settings:
+    return settings(max_examples=number, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+
+
 @pytest.fixture(scope="module")
 def gateway() -> Gateway:
     """The API. Every execution ends in an error at once."""
@@ -79,9 +83,20 @@ def gateway() -> Gateway:
 
 
 @schema.include(method=["GET", "POST"]).parametrize()
-@settings(max_examples=100, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@examples(50)
 def test_requests_match_the_contract(case: "schemathesis.Case[Any]", gateway: Gateway) -> None:
-    """A request that matches the schemas is refused only by rules that no schema states."""
+    assert_response_in_contract(case, gateway)
+
+
+@pytest.mark.slow
+@schema.include(method=["GET", "POST"]).parametrize()
+@examples(1000)
+def test_many_requests_match_the_contract(case: "schemathesis.Case[Any]", gateway: Gateway) -> None:
+    assert_response_in_contract(case, gateway)
+
+
+def assert_response_in_contract(case: "schemathesis.Case[Any]", gateway: Gateway) -> None:
+    """Check a response. A request that matches the schemas is refused only by rules that no schema states."""
     sent = Request(**case.as_transport_kwargs(base_url=IN_PROCESS)).prepare()
     body = sent.body.encode() if isinstance(sent.body, str) else sent.body or b""
     received = gateway.answer(str(sent.method), str(sent.url).removeprefix(IN_PROCESS), {**sent.headers}, body)
