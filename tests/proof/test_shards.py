@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 
 from generate_image.errors import ConfigurationError, OutcomeUnknownError, RequestInProgressError
+from generate_image.functions.batch_shards import Parts
 from generate_image.functions.count_results import totals
+from generate_image.lease import Leases, in_progress
+from generate_image.record import Record
 from tests.proof.provider import BatchProvider
 from tests.proof.shard_world import HALF_COST, PROMPTS, ShardWorld
 from tests.proof.world import End
@@ -63,6 +66,7 @@ FLARE, LAST = "gpt-image-2.6-flare", "gpt-image-2"
         (["batch_lost"], FLARE, None, "stored", ["completed"]),
         (["token_limit_exceeded", "batch_lost"], FLARE, None, "stored", ["failed", "completed"]),
         ([], f"retired,{LAST}", None, "stored", ["completed"] * 2),
+        ([], f"dall-e-3,{FLARE}", None, "stored", ["completed"]),
         (["batch_model_not_found"], f"{FLARE},{LAST}", None, "stored", ["failed", "completed"]),
         (["batch_model_not_found"], LAST, "ModelUnavailableError", "released", ["failed"]),
         ([], "retired", "ModelUnavailableError", "released", ["completed"]),
@@ -116,6 +120,28 @@ def test_each_credential_has_a_batch_with_its_options(batches: BatchProvider) ->
     assert world.run().errors() == [None, None]
     [[_], [request]] = [batch.requests for batch in batches.batches.batches.values()]
     assert request["body"].items() >= options.items()
+
+
+def test_absent_credential_fails_its_items(batches: BatchProvider) -> None:
+    world = ShardWorld(batches, is_direct=False)
+    world.items[1]["config"]["credentials_id"] = "absent"
+    assert world.run().errors() == [None, "CredentialsError"]
+
+
+class OvertakenLeases(Leases):
+    """Another invocation acquires one lease after this one has reserved the money."""
+
+    def acquire(self, new: Record) -> Record:
+        if new.prompt == PROMPTS[0]:
+            raise in_progress(1.0, new.lease_until)
+        return super().acquire(new)
+
+
+def test_overtaken_picture_leaves_no_reservation(batches: BatchProvider) -> None:
+    parts, budget = Parts(leases=OvertakenLeases), {"MONTHLY_BUDGET_USD": "1", "MAX_PICTURE_USD": "0.0132"}
+    world = ShardWorld(batches, environ=budget, parts=parts, is_direct=False).run()
+    assert world.errors() == ["RequestInProgressError", None]
+    assert list(world.broken_promises()) == []
 
 
 def test_direct_call_waits_and_buys_what_the_batch_did_not(batches: BatchProvider) -> None:

@@ -183,14 +183,14 @@ class _S3:
 
 
 class _SecretsManager:
-    """A boto3 client: no client has a credential of its own."""
+    """A boto3 client: no client has a credential of its own, and all share each one that is not named ``absent``."""
 
     def __init__(self, call: Call) -> None:
         self._call = call
 
     def get_secret_value(self, SecretId: str, **_: object) -> dict[str, Any]:  # noqa: N803  # boto3's
         def effect() -> dict[str, Any]:
-            if "/shared/" not in SecretId:
+            if "/shared/" not in SecretId or SecretId.endswith("/absent"):
                 raise client_error("ResourceNotFoundException", 400, "GetSecretValue")
             return {"SecretString": json.dumps({"apiKey": "sk-of-the-test"})}
 

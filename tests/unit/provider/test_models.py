@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 
+from generate_image.money import MicroUsd
 from generate_image.options import EDGE_STEP, LONGEST_EDGE, QUALITIES, STANDARD_SIZES, Options, size_problem
 from generate_image.picture import Usage
 from generate_image.provider.models import (
@@ -44,6 +45,20 @@ def test_bill_never_exceeds_the_reservation(model: str) -> None:
         assert picture.model.microdollars(picture.input_tokens, picture.output_tokens) <= bound, options
         checked += 1
     assert checked >= 4
+
+
+@pytest.mark.parametrize(
+    ("model", "max_picture", "bound"),
+    [
+        ("gpt-image-2.5-flare", 0, 2 * 5 + 439 * 30),
+        ("gpt-image-2.6-flare", 0, None),
+        ("gpt-image-2.6-flare", 250_000, 2 * 5 + 250_000),
+        ("another-host", 250_000, 2 * 8 + 250_000),
+        ("dall-e-3", 0, 40_000),
+    ],
+)
+def test_bound_is_of_published_tokens_or_the_operator(model: str, max_picture: int, bound: int | None) -> None:
+    assert largest_cost_of(model, "ñ", "medium", {}, MicroUsd(max_picture)) == bound
 
 
 @pytest.mark.parametrize(
