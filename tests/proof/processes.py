@@ -8,10 +8,9 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkProcess
-from multiprocessing.synchronize import Event
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -73,9 +72,9 @@ class Caller:
 
     def outcomes(self, calls: Sequence[Call]) -> Iterator[Outcome]:
         """Make the calls at once, kill some of their processes, and return the outcomes."""
-        start = FORK.Event()
-        begun = [(call, *self._begin(call, start)) for call in calls]
-        start.set()
+        ready, go = FORK.Pipe(duplex=False)  # no lock: a process that is killed would keep it
+        begun = [(call, *self._begin(call, ready, go)) for call in calls]
+        go.close()
         started = time.monotonic()
         kills = [(call.kill_after, process) for call, process, _ in begun if call.kill_after]
         for moment, process in sorted(kills, key=itemgetter(0)):
@@ -88,11 +87,13 @@ class Caller:
                 yield Outcome("nothing", {})
             process.join()
 
-    def _begin(self, call: Call, start: Event) -> tuple[ForkProcess, Connection]:
-        """Start a process that waits for ``start``. Return it and the pipe of its outcome."""
+    def _begin(self, call: Call, ready: Connection, go: Connection) -> tuple[ForkProcess, Connection]:
+        """Start a process that waits until ``go`` is closed everywhere. Return it and the pipe of its outcome."""
 
         def serve() -> None:
-            start.wait()
+            go.close()
+            with suppress(EOFError):
+                ready.recv()
             writing.send(self._serve(call))
 
         reading, writing = FORK.Pipe(duplex=False)
